@@ -1,0 +1,211 @@
+"""The values that flow from a path to an answer. Times are seconds from the first shown frame, from pts.
+
+Arrays: b batch, t frames, h and w grid cells, n tokens, d width of values, e width of the joint space.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Picture = NDArray[np.uint8]
+    Floats = NDArray[np.float32]
+
+Modality = Literal["visual", "speech", "text"]
+Reason = Literal["", "not seen", "not indexed", "contradictory", "out of budget"]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What the container says of a video, after the gate has checked it."""
+
+    duration_s: float  # from the first shown frame to the end of the last; 0 where unknown
+    width_px: int  # of the upright picture with square pixels; 0 without video
+    height_px: int
+    codec: str  # decoder of the picture track, "" without video
+    audio_codec: str  # "" without sound
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """One small picture, dense in time: enough to see cuts and change, not to recognise things."""
+
+    time_s: float
+    picture: Picture  # [h, w, 3] BGR, longest side about 64
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One sampled picture, upright, square pixels."""
+
+    time_s: float
+    picture: Picture  # [h, w, 3] RGB, longest side as asked
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A stretch of video that could not be decoded."""
+
+    start_s: float
+    end_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """Words said in one breath."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenText:
+    """Text that stands on the screen, one entry for as long as it stands."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A stretch of 2 to 30 seconds without a cut inside."""
+
+    index: int  # position in its video, from 0
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFeatures:
+    """What an encoder gives for t pictures: the interface of HICom (V, E) and a pooled vector for search."""
+
+    values: Floats  # V [t, h, w, d], what is averaged into tokens
+    keys: Floats  # E [t, h, w, e], patches in the space of the guide
+    pooled: Floats  # [t, e], unit length
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFeatures:
+    """The encoded frames of one clip."""
+
+    clip: Clip
+    times_s: Floats  # [t], of the frames
+    frames: FrameFeatures
+
+
+@dataclass(frozen=True, slots=True)
+class CompressedClip:
+    """One clip under one question: visual tokens and where the question looked."""
+
+    clip: Clip
+    times_s: Floats  # [t]
+    tokens: Floats  # [n, d], local groups (t, h, w) first, then global
+    frame_relevance: Floats  # [t], how much each frame answers to the guide
+    patch_attention: Floats  # [t, h, w], attention inside each group times the group's share; sums to 1
+    group_relevance: Floats  # [gt, gh, gw]
+    score: float  # of the clip, comparable between clips under one question
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFrame:
+    """A sampled frame as the memory keeps it."""
+
+    time_s: float
+    shown_by: int  # index of the kept frame that shows the same (its own index if it is kept)
+    novelty: float  # difference to the nearest earlier frame, 0 to 1
+    thumbnail: bytes  # JPEG, empty unless kept
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """All that is remembered of one video, as one commit writes it."""
+
+    video_id: str  # first 16 hex digits of the content's SHA-256
+    sha256: str
+    path: str
+    title: str
+    info: VideoInfo
+    profile: str  # encoder name and version: vectors of different profiles never meet
+    clips: list[Clip]
+    frames: list[StoredFrame]
+    speech: list[Utterance]
+    texts: list[ScreenText]
+    damage: list[Damage]
+    vectors: dict[str, Floats] = field(default_factory=dict)  # "frames" [kept, e], "speech" [., e], "texts" [., e]
+    packed: dict[str, np.ndarray] = field(default_factory=dict)  # patch features of kept frames as the encoder packs them
+    language: str = ""  # of the speech, "" if none
+    covered_s: float = 0.0  # seconds of video that were decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A stretch of a video that may answer a question."""
+
+    video_id: str
+    start_s: float
+    end_s: float
+    score: float
+    modality: Modality
+    quote: str = ""  # words said or written there
+    frame_id: str = ""  # "VIDEO:INDEX" of a kept frame
+
+
+class _Leaving(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Citation(_Leaving):
+    """Where in a video an answer is grounded."""
+
+    video_id: str
+    start_s: float = Field(ge=0)
+    end_s: float = Field(ge=0)
+    timecode: str  # HH:MM:SS of start_s
+    score: float
+    modality: Modality
+    quote: str = ""  # untrusted: said or written in the video
+    frame_id: str = ""
+
+
+class Coverage(_Leaving):
+    """How much of the video stands behind an answer."""
+
+    indexed_s: float
+    total_s: float
+    looked_at_s: float = 0.0  # length of the clips compressed for this question
+
+
+class Spend(_Leaving):
+    """What an answer cost."""
+
+    clips_compressed: int = 0
+    visual_tokens: int = 0
+    llm_tokens: int = 0
+    seconds: float = 0.0
+    retrieval_s: float = 0.0
+    compression_s: float = 0.0
+    llm_s: float = 0.0
+
+
+class Answer(_Leaving):
+    """The answer to one question, with its evidence."""
+
+    question: str
+    answer: str
+    abstained: bool
+    confidence: float = Field(ge=0, le=1)
+    reason: Reason = ""  # why it abstained
+    citations: list[Citation]  # of an abstention: the closest moments
+    coverage: Coverage
+    spend: Spend
+    profile: str
+    index_version: str

@@ -1,0 +1,1 @@
+"""The memory: a catalogue, vectors, and how both are committed."""

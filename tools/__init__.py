@@ -1,0 +1,1 @@
+"""What an agent may call, one small file each."""
