@@ -38,6 +38,7 @@ class Glimpse:
 
     time_s: float
     picture: Picture  # [h, w, 3] BGR, longest side about 64
+    on_grid: bool = True  # False: sent in between because the picture changed much, to refine a cut to the frame
 
 
 @dataclass(frozen=True, slots=True)
