@@ -22,6 +22,17 @@ Reason = Literal["", "not seen", "not indexed", "contradictory", "out of budget"
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long job is; what a bar, a log or a notification shows."""
+
+    stage: str  # "hashing", "watching", "listening", "remembering", "fetching NAME"
+    done: float
+    total: float  # in the same unit; 0 where unknown
+    unit: str = "s"  # seconds of video, or "bytes"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class VideoInfo:
     """What the container says of a video, after the gate has checked it."""
 
@@ -145,6 +156,7 @@ class Record:
     packed: dict[str, np.ndarray] = field(default_factory=dict)  # patch features of kept frames as the encoder packs them
     language: str = ""  # of the speech, "" if none
     covered_s: float = 0.0  # seconds of video that were decoded
+    settings_key: str = ""  # words that say what was asked of the indexer, such as "every=1.0 ocr speech"
 
 
 @dataclass(frozen=True, slots=True)
