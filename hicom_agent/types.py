@@ -5,6 +5,7 @@ Arrays: b batch, t frames, h and w grid cells, n tokens, d width of values, e wi
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -222,3 +223,24 @@ class Answer(_Leaving):
     spend: Spend
     profile: str
     index_version: str
+
+
+def timecode(seconds: float) -> str:
+    """Return seconds as HH:MM:SS, rounded down.
+
+    >>> timecode(3725.9)
+    '01:02:05'
+    """
+    whole = int(seconds)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def parse_time(text: str) -> float:
+    """Return the seconds that "95", "95.5", "1:35" or "0:01:35" mean.
+
+    Raises ValueError for anything else.
+    """
+    parts = text.strip().split(":")
+    if not 1 <= len(parts) <= 3 or not all(re.fullmatch(r"\d+(\.\d+)?", part) for part in parts):
+        raise ValueError(f"{text!r} is not a time; write seconds, MM:SS or HH:MM:SS")
+    return sum(float(part) * 60**power for power, part in enumerate(reversed(parts)))

@@ -1,0 +1,88 @@
+"""What a question asks for: its parts, what kind of answer each wants, and where to look. Rules, no model."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from hicom_agent.types import Modality
+
+Kind = Literal["when", "count", "how long", "whether", "open"]
+
+ASKING = r"(?:what|when|where|who|whom|whose|which|why|how|is|are|was|were|does|do|did|can|could|at what)"
+_SPLIT = re.compile(rf"[,;]?\s+(?:and|or)\s+(?:also\s+)?(?={ASKING}\b)|\?\s+(?=\w)", re.IGNORECASE)
+_WHEN = re.compile(
+    r"^(?:when|since when|until when)\b|\b(?:at what|what|which) (?:time|moment|point|second|minute|timestamp)s?\b"
+    r"(?:.*\b(?:in|of) the (?:film|video|clip|footage|recording)\b)?",
+    re.IGNORECASE,
+)
+_COUNT = re.compile(r"\bhow (?:many times|often)\b", re.IGNORECASE)
+_LONG = re.compile(r"\bhow long (?:is|are|does|do|was|were|did)\b", re.IGNORECASE)
+_WHETHER = re.compile(r"^(?:is|are|was|were|does|do|did|can|could|has|have|will)\b", re.IGNORECASE)
+_SAID = re.compile(
+    r"\b(?:say|says|said|saying|tell|tells|told|mention|mentions|mentioned|speak|speaks|spoke|spoken|talk|talks|talked|"
+    r"explain|explains|explained|hear|heard|narrator|narration|speaker|voice|announce[ds]?|according to)\b",
+    re.IGNORECASE,
+)
+_WRITTEN = re.compile(
+    r"\b(?:written|writes?|title[ds]?|caption(?:s|ed)?|subtitles?|slides?|sign|signs|text|letters?|words? on|headline|"
+    r"reads|on[- ]screen|on the screen|label(?:s|led)?|chapters?|poster)\b",
+    re.IGNORECASE,
+)
+_SEEN = re.compile(
+    r"\b(?:see|sees|seen|show|shows|shown|appears?|appeared|visible|look|looks|looking|picture|image|in view|on camera|"
+    r"drives?|driving|rides?|riding|walks?|walking|runs?|running|comes? into|enters?|passes|crosses)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SubQuestion:
+    """One thing that is asked."""
+
+    text: str
+    kind: Kind
+    sources: tuple[Modality, ...]  # where the wording points; several if it does not say
+
+
+def split_question(question: str) -> list[str]:
+    """Return the parts of a compound question, in order; a plain question is its own only part.
+
+    >>> split_question("When does the bus come, and what is written on it?")
+    ['When does the bus come', 'what is written on it?']
+    """
+    parts = [part.strip(" ,;") for part in _SPLIT.split(question)]
+    return [part for part in parts if len(part.split()) >= 2] or [question]
+
+
+def understand(question: str) -> SubQuestion:
+    """Return what kind of answer `question` wants and from where.
+
+    >>> understand("when does a car drive through?").kind
+    'when'
+    """
+    return SubQuestion(question, _kind(question), _sources(question))
+
+
+def _kind(question: str) -> Kind:
+    text = question.strip()
+    if _COUNT.search(text):
+        return "count"
+    if _LONG.search(text):
+        return "how long"
+    if re.match(r"(?:when|since when|until when)\b", text, re.IGNORECASE):
+        return "when"
+    if _WHEN.search(text) and re.search(r"\b(?:film|video|clip|footage|recording|moment|timestamp)\b", text, re.IGNORECASE):
+        return "when"
+    return "whether" if _WHETHER.match(text) else "open"
+
+
+def _sources(question: str) -> tuple[Modality, ...]:
+    if _SAID.search(question):
+        return ("speech",)
+    if _WRITTEN.search(question):
+        return ("text",)
+    if _SEEN.search(question):
+        return ("visual",)
+    return ("speech", "text", "visual")

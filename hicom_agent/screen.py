@@ -1,0 +1,151 @@
+"""What a person sees in a terminal: lines for answers, hits and videos, and progress bars on standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from hicom_agent.types import Answer, Hit, Progress, clean_text, timecode
+
+LOG = logging.getLogger(__name__)
+
+
+def plain(text: str) -> str:
+    """Return `text` as one line that cannot move the cursor or colour the terminal."""
+    return clean_text(text)
+
+
+def answer_lines(answer: Answer) -> list[str]:
+    """Return an answer for a person: the answer, where it was found, and how sure."""
+    head = plain(answer.answer)
+    lines = [head, ""]
+    if answer.citations:
+        lines.append("closest moments:" if answer.abstained else "found at:")
+    for citation in answer.citations:
+        quote = f'  "{plain(citation.quote)}"' if citation.quote else ""
+        span = f"{timecode(citation.start_s)} - {timecode(citation.end_s)}"
+        lines.append(f"  {span}  {citation.modality:<6}  {citation.score:.2f}{quote}")
+    spend = answer.spend
+    sure = f"declined: {answer.reason}" if answer.abstained else f"confidence {answer.confidence:.2f}"
+    cost = f"{spend.clips_compressed} clips looked at, {spend.visual_tokens} visual tokens, {spend.seconds:.1f} s"
+    return [*lines, "", f"{sure}; {cost}"]
+
+
+def hit_line(hit: Hit) -> str:
+    """Return one hit of a search."""
+    quote = f'  "{plain(hit.quote)}"' if hit.quote else ""
+    span = f"{timecode(hit.start_s)} - {timecode(hit.end_s)}"
+    return f"{hit.video_id}  {span}  {hit.modality:<6}  {hit.score:.2f}{quote}"
+
+
+def video_line(row: Mapping[str, Any]) -> str:
+    """Return one line of `list`."""
+    return (
+        f"{row['video_id']}  {timecode(row['duration_s'])}  {row['num_clips']:>4} clips  "
+        f"{plain(row['title'])}  {plain(row['path'])}"
+    )
+
+
+def show_lines(facts: Mapping[str, Any]) -> list[str]:
+    """Return what `show` prints: the video, then its clips, words and texts by time."""
+    lines = [video_line(facts["video"]), f"profile {facts['video']['profile']}, index {facts['video']['version']}"]
+    for damage in facts["damage"]:
+        lines.append(f"damage  {timecode(damage['start_s'])} - {timecode(damage['end_s'])}  {plain(damage['reason'])}")
+    lines.append(f"{len(facts['clips'])} clips:")
+    lines += [
+        f"  {clip['index']:>4}  {timecode(clip['start_s'])} - {timecode(clip['end_s'])}  {plain(clip['seen'])}"
+        for clip in facts["clips"]
+    ]
+    for name, rows in (("said", facts["speech"]), ("written", facts["texts"])):
+        lines.append(f"{len(rows)} {name}:")
+        lines += [f"  {timecode(row['start_s'])} - {timecode(row['end_s'])}  {plain(row['text'])}" for row in rows]
+    return lines
+
+
+def report_line(report: Any) -> str:
+    """Return what `index` prints of one video."""
+    if report.state == "unchanged":
+        return f"{report.video_id}  {plain(report.title)}: nothing to do, it is indexed ({report.version})"
+    new = f"{report.num_kept} of {report.num_sampled} frames encoded"
+    lost = f", {len(report.damage)} damaged stretches" if report.damage else ""
+    return (
+        f"{report.video_id}  {plain(report.title)}: {report.state} {timecode(report.duration_s)} in {report.seconds:.1f} s, "
+        f"{report.num_clips} clips, {new}, {report.num_utterances} utterances, {report.num_texts} texts{lost}"
+    )
+
+
+@contextmanager
+def progress_bars(enabled: bool = True) -> Iterator[Callable[[Progress], None]]:
+    """Yield a function that shows progress on standard error: bars in a terminal, a line now and then elsewhere."""
+    if not enabled:
+        yield lambda progress: None
+    elif sys.stderr.isatty():
+        with _bars() as show:
+            yield show
+    else:
+        yield _Lines()
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[Progress], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description:<12}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}% {task.fields[rate]}", markup=False),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(progress: Progress) -> None:
+            if progress.stage not in tasks:
+                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total or None, note="", rate="")
+            task = tasks[progress.stage]
+            bars.update(
+                task,
+                completed=progress.done,
+                total=progress.total or None,
+                note=plain(progress.note),
+                rate=_rate(progress, bars.tasks[list(tasks).index(progress.stage)].elapsed or 0.0),
+            )
+
+        yield show
+
+
+def _rate(progress: Progress, elapsed_s: float) -> str:
+    if elapsed_s < 1 or not progress.done:
+        return ""
+    each_s = progress.done / elapsed_s
+    return f"{each_s:.0f}x" if progress.unit == "s" else f"{each_s / 2**20:.1f} MB/s"
+
+
+class _Lines:
+    """Writes a line at the start of each stage and then every ten seconds."""
+
+    def __init__(self) -> None:
+        self.stage, self.began_s, self.told_s = "", 0.0, 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        from time import monotonic
+
+        now_s = monotonic()
+        if progress.stage != self.stage:
+            self.stage, self.began_s = progress.stage, now_s
+        elif now_s - self.told_s < 10:
+            return
+        self.told_s = now_s
+        share = f" {100 * progress.done / progress.total:.0f}%" if progress.total else ""
+        elapsed_s = now_s - self.began_s
+        left = ""
+        if progress.total and progress.done and elapsed_s > 1:
+            left = f", {elapsed_s * (progress.total / progress.done - 1):.0f} s left"
+        note = f" ({plain(progress.note)})" if progress.note else ""
+        sys.stderr.write(f"{progress.stage}{share} {_rate(progress, elapsed_s)}{left}{note}\n")
