@@ -1,0 +1,87 @@
+"""Pieces of evidence for one question from what was said and written; fused by reciprocal rank."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from hicom_agent.llm.grounding import content_words
+from hicom_agent.types import Modality, ScreenText, Utterance
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hicom_agent.memory import Store
+
+RANK_OFFSET = 60  # of reciprocal rank fusion (Cormack and others, 2009)
+SUPPORT_FROM = 0.5  # support at which a piece of evidence is believed to bear on the question
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A stretch of a video and what it shows of an answer."""
+
+    video_id: str
+    modality: Modality
+    start_s: float
+    end_s: float
+    support: float  # 0 to 1: how surely this bears on the question
+    text: str  # words said, words written, or what is seen
+    index: int = -1  # row of the utterance or text, or of the kept frame
+
+
+def fuse(rankings: Iterable[Sequence[tuple[str, int]]]) -> dict[tuple[str, int], float]:
+    """Return the reciprocal-rank score of every (video, row) that stands in any ranking, best first.
+
+    >>> list(fuse([[("v", 1), ("v", 2)], [("v", 2)]]))
+    [('v', 2), ('v', 1)]
+    """
+    scores: dict[tuple[str, int], float] = {}
+    for ranking in rankings:
+        for rank, key in enumerate(ranking):
+            scores[key] = scores.get(key, 0.0) + 1 / (RANK_OFFSET + rank + 1)
+    return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
+
+
+def find_words(
+    store: Store, kind: Literal["speech", "texts"], question: str, vector: np.ndarray, videos: Sequence[str], limit: int
+) -> list[Evidence]:
+    """Return what was said (or written) that bears on the question, most surely first."""
+    dense = store.search_vectors(kind, vector, limit, list(videos))
+    exact = store.search_words(kind, question, limit, list(videos))
+    cosine = {(video_id, index): score for video_id, index, score in dense}
+    fused = fuse([[(v, i) for v, i, _ in dense], [(v, i) for v, i, _ in exact]])
+    rows = {v: store.speech(v) if kind == "speech" else store.texts(v) for v in {v for v, _ in fused}}
+    asked = content_words(question)
+    found = [
+        _piece(kind, key[0], key[1], rows[key[0]], word_support(asked, rows[key[0]], key[1], cosine.get(key, 0.0)))
+        for key in list(fused)[:limit]
+    ]
+    return sorted(found, key=lambda piece: -piece.support)
+
+
+def _piece(
+    kind: str, video_id: str, index: int, rows: Sequence[Utterance | ScreenText], support: float
+) -> Evidence:
+    row = rows[index]
+    modality: Modality = "speech" if kind == "speech" else "text"
+    return Evidence(video_id, modality, row.start_s, row.end_s, support, row.text, index)
+
+
+def word_support(asked: Sequence[str], rows: Sequence[Utterance | ScreenText], index: int, cosine: float) -> float:
+    """Return how surely row `index` bears on the question, from meaning (cosine) and from shared content words.
+
+    The words of its neighbours count half: "The suitcase is red. It stands in the kitchen."
+    """
+    own = set(content_words(rows[index].text))
+    near = {word for row in rows[max(0, index - 1) : index + 2] for word in content_words(row.text)}
+    if not asked:
+        return _squash(9 * (cosine - 0.45))
+    covered = sum(1.0 if word in own else 0.5 if word in near else 0.0 for word in asked) / len(asked)
+    return _squash(9 * (cosine - 0.45) + 4 * (covered - 0.5))
+
+
+def _squash(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
