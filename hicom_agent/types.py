@@ -6,6 +6,7 @@ Arrays: b batch, t frames, h and w grid cells, n tokens, d width of values, e wi
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 Modality = Literal["visual", "speech", "text"]
 Reason = Literal["", "not seen", "not indexed", "contradictory", "out of budget"]
+
+_TERMINAL = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)|\x1b.?", re.DOTALL)
+_UNSEEN = {"Cc", "Cf", "Cs", "Co"}  # control, format (zero width, bidi, tags), surrogates, private use
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,9 @@ class Record:
     texts: list[ScreenText]
     damage: list[Damage]
     vectors: dict[str, Floats] = field(default_factory=dict)  # "frames" [kept, e], "speech" [., e], "texts" [., e]
-    packed: dict[str, np.ndarray] = field(default_factory=dict)  # patch features of kept frames as the encoder packs them
+    packed: dict[str, np.ndarray] = field(
+        default_factory=dict
+    )  # patch features of kept frames as the encoder packs them
     language: str = ""  # of the speech, "" if none
     covered_s: float = 0.0  # seconds of video that were decoded
     settings_key: str = ""  # words that say what was asked of the indexer, such as "every=1.0 ocr speech"
@@ -243,4 +250,17 @@ def parse_time(text: str) -> float:
     parts = text.strip().split(":")
     if not 1 <= len(parts) <= 3 or not all(re.fullmatch(r"\d+(\.\d+)?", part) for part in parts):
         raise ValueError(f"{text!r} is not a time; write seconds, MM:SS or HH:MM:SS")
-    return sum(float(part) * 60**power for power, part in enumerate(reversed(parts)))
+    return sum(float(part) * 60.0**power for power, part in enumerate(reversed(parts)))
+
+
+def clean_text(text: str) -> str:
+    """Return what a person would see of a text from outside, on one line.
+
+    Terminal sequences, control characters and characters without a shape (zero width, bidi overrides, variation
+    selectors, tags) are left out: they hide words from people, or move the terminal's cursor.
+
+    >>> clean_text("pay\\u200b \\x1b[31mnow\\n")
+    'pay now'
+    """
+    seen = _BLANK.sub("", _TERMINAL.sub("", text))
+    return " ".join("".join(c for c in seen if c.isspace() or unicodedata.category(c) not in _UNSEEN).split())
