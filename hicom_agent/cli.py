@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +16,7 @@ import typer
 from hicom_agent.errors import HicomAgentError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hicom_agent.settings import Settings
+    from hicom_agent.build import Workspace
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected fault, 2 your input (path, question, video, option), 3 this machine (model, "
@@ -37,49 +39,51 @@ StoreOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 VideoArgument = Annotated[str, typer.Argument(help="An indexed video: path, id, or a unique part of its title.")]
+_early_store: ContextVar[Path | None] = ContextVar("_early_store", default=None)
 
 
 @app.callback()
-def common(context: typer.Context, store: StoreOption = None) -> None:
+def common(store: StoreOption = None) -> None:
     """Ask long videos questions, and get answers with times that are right."""
-    context.obj = store
+    _early_store.set(store)
 
 
-def settings_of(store: Path | None, **flags: Any) -> Settings:
-    """Return the settings of this call; `--store` may stand before or after the command."""
-    import click
-
+@contextmanager
+def workspace(store: Path | None = None, **flags: Any) -> Iterator[Workspace]:
+    """Yield what the tools work on; `--store` may stand before or after the command. Progress goes to standard error."""
+    from hicom_agent.build import Workspace
+    from hicom_agent.screen import progress_bars
     from hicom_agent.settings import load_settings
 
-    return load_settings({"store": store or click.get_current_context().obj, **flags})
+    with progress_bars() as show:
+        yield Workspace(load_settings({"store": store or _early_store.get(), **flags}), show)
 
 
 @app.command(epilog="Example: hicom-agent index film.mp4 ~/Videos 'archive/**/*.mkv'")
 def index(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, or globs.")],
-    speech: Annotated[bool, typer.Option("--speech/--no-speech", help="Listen to what is said.")] = True,
-    ocr: Annotated[bool, typer.Option("--ocr/--no-ocr", help="Read what is written.")] = True,
+    speech: Annotated[bool | None, typer.Option("--speech/--no-speech", help="Listen to what is said.")] = None,
+    ocr: Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read what is written.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Index anew, even if nothing changed.")] = False,
     as_json: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
     """Watch videos once and remember them. Running it again resumes, or says that nothing is to do."""
-    from hicom_agent import build
-    from hicom_agent.screen import progress_bars
+    from hicom_agent.screen import report_line
+    from hicom_agent.tools import find_files, index_video
 
-    settings = settings_of(store, speech=speech, ocr=ocr)
-    with progress_bars() as progress, build.open_indexer(settings, progress) as indexer:
-        failed: list[HicomAgentError] = []
-        for path in build.find_videos(paths):
+    codes: list[int] = []
+    with workspace(store, speech=speech, ocr=ocr) as work:
+        for path in find_files(paths):
             try:
-                report = indexer.index(path, again=again)
+                report = index_video(work, path, again=again)
             except InputError as error:
-                failed.append(error)
                 complain(error)
+                codes.append(error.exit_code)
                 continue
-            show_json(report.as_dict()) if as_json else typer.echo(report.line())
-    if failed:
-        raise typer.Exit(failed[0].exit_code)
+            show_json(report.as_dict(), indent=None) if as_json else typer.echo(report_line(report))
+    if codes:
+        raise typer.Exit(codes[0])
 
 
 @app.command(epilog='Example: hicom-agent ask film.mp4 "when does a car drive through?"')
@@ -91,12 +95,11 @@ def ask(
     store: StoreOption = None,
 ) -> None:
     """Answer a question from what was seen, said and written; a file that is not indexed yet is indexed first."""
-    from hicom_agent import build
-    from hicom_agent.screen import answer_lines, progress_bars
+    from hicom_agent.screen import answer_lines
+    from hicom_agent.tools import ask_video
 
-    settings = settings_of(store, llm=llm)
-    with progress_bars() as progress:
-        answer = build.ask(settings, video, question, progress)
+    with workspace(store, llm=llm) as work:
+        answer = ask_video(work, video, question)
     show_json(answer.model_dump()) if as_json else typer.echo("\n".join(answer_lines(answer)))
 
 
@@ -109,13 +112,13 @@ def search(
     store: StoreOption = None,
 ) -> None:
     """Find moments in all indexed videos: seen, said or written."""
-    from hicom_agent import build
-    from hicom_agent.screen import hit_line, progress_bars
+    from hicom_agent.screen import hit_line
+    from hicom_agent.tools import search_videos
 
-    with progress_bars() as progress:
-        hits = build.search(settings_of(store), query, video or [], limit, progress)
+    with workspace(store) as work:
+        hits = search_videos(work, query, video or [], limit)
     if as_json:
-        show_json([hit.as_dict() for hit in hits])
+        show_json([asdict(hit) for hit in hits])
         return
     for hit in hits:
         typer.echo(hit_line(hit))
@@ -124,12 +127,13 @@ def search(
 
 
 @app.command("list", epilog="Example: hicom-agent list --json")
-def list_videos(as_json: JsonOption = False, store: StoreOption = None) -> None:
+def list_(as_json: JsonOption = False, store: StoreOption = None) -> None:
     """List the indexed videos."""
-    from hicom_agent import build
     from hicom_agent.screen import video_line
+    from hicom_agent.tools import list_videos
 
-    rows = build.list_videos(settings_of(store))
+    with workspace(store) as work:
+        rows = list_videos(work)
     if as_json:
         show_json(rows)
         return
@@ -142,10 +146,11 @@ def list_videos(as_json: JsonOption = False, store: StoreOption = None) -> None:
 @app.command(epilog="Example: hicom-agent show film.mp4 --json")
 def show(video: VideoArgument, as_json: JsonOption = False, store: StoreOption = None) -> None:
     """Show what is remembered of a video: clips, transcript, text on the screen, damage."""
-    from hicom_agent import build
     from hicom_agent.screen import show_lines
+    from hicom_agent.tools import show_video
 
-    facts = build.show(settings_of(store), video)
+    with workspace(store) as work:
+        facts = show_video(work, video)
     show_json(facts) if as_json else typer.echo("\n".join(show_lines(facts)))
 
 
@@ -154,14 +159,15 @@ def frames(
     video: VideoArgument,
     at: Annotated[list[str], typer.Option("--at", help="Seconds or HH:MM:SS; may be repeated.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path(),
-    full: Annotated[bool, typer.Option("--full", help="Read the frame from the video at full size.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Read the frame from the video itself, at full size.")] = False,
     as_json: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
     """Save the pictures shown at given times."""
-    from hicom_agent import build
+    from hicom_agent.tools import get_frames
 
-    written = build.save_frames(settings_of(store), video, at, out, full)
+    with workspace(store) as work:
+        written = get_frames(work, video, at, out, full=full)
     if as_json:
         show_json(written)
         return
@@ -172,9 +178,10 @@ def frames(
 @app.command(epilog="Example: hicom-agent forget film.mp4")
 def forget(video: VideoArgument, as_json: JsonOption = False, store: StoreOption = None) -> None:
     """Forget a video: the memory of it is deleted, the file is not touched."""
-    from hicom_agent import build
+    from hicom_agent.tools import forget_video
 
-    video_id = build.forget(settings_of(store), video)
+    with workspace(store) as work:
+        video_id = forget_video(work, video)
     show_json({"forgotten": video_id}) if as_json else typer.echo(f"forgot {video_id}")
 
 
@@ -185,10 +192,11 @@ def doctor(
     store: StoreOption = None,
 ) -> None:
     """Check the store, the models, FFmpeg and the GPU; exit code 4 if something is wrong with the store."""
-    from hicom_agent import build
+    from hicom_agent.screen import doctor_lines
 
-    report = build.doctor(settings_of(store), repair=repair)
-    show_json(report) if as_json else typer.echo("\n".join(build.doctor_lines(report)))
+    with workspace(store) as work:
+        report = work.doctor(repair=repair)
+    show_json(report) if as_json else typer.echo("\n".join(doctor_lines(report)))
     if report["problems"]:
         raise typer.Exit(4)
 
@@ -196,43 +204,35 @@ def doctor(
 @models_app.command("list", epilog="Example: hicom-agent models list --json")
 def models_list(as_json: JsonOption = False) -> None:
     """List the models: licence, source, size, and whether they are here."""
-    from hicom_agent import build
+    from hicom_agent.screen import model_line
 
-    rows = build.model_rows(settings_of(None))
-    if as_json:
-        show_json(rows)
-        return
-    for row in rows:
-        typer.echo("  ".join(str(value) for value in row.values()))
+    with workspace() as work:
+        rows = work.model_rows()
+    show_json(rows) if as_json else typer.echo("\n".join(map(model_line, rows)))
 
 
 @models_app.command("pull", epilog="Example: hicom-agent models pull")
 def models_pull(names: Annotated[list[str] | None, typer.Argument(help="Default: all of the profile.")] = None) -> None:
     """Fetch models into the cache and check them."""
-    from hicom_agent import build
-    from hicom_agent.screen import progress_bars
-
-    with progress_bars() as progress:
-        for name, folder in build.pull_models(settings_of(None), names or [], progress):
+    with workspace() as work:
+        for name, folder in work.pull_models(names or []):
             typer.echo(f"{name}  {folder}")
 
 
 @models_app.command("verify", epilog="Example: hicom-agent models verify lite0")
 def models_verify(names: Annotated[list[str] | None, typer.Argument(help="Default: all that are here.")] = None) -> None:
     """Compare every file of the models with its checksum."""
-    from hicom_agent import build
-
-    bad = False
-    for row in build.verify_models(settings_of(None), names or []):
-        bad = bad or row["state"] != "present"
+    with workspace() as work:
+        rows = work.verify_models(names or [])
+    for row in rows:
         typer.echo(f"{row['name']}  {row['state']}")
-    if bad:
+    if any(row["state"] != "present" for row in rows):
         raise typer.Exit(3)
 
 
-def show_json(value: Any) -> None:
+def show_json(value: Any, indent: int | None = 2) -> None:
     """Print `value` as JSON on standard output."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(value, indent=indent, ensure_ascii=False))
 
 
 def complain(error: Exception) -> None:
@@ -244,22 +244,14 @@ def complain(error: Exception) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; a fault of the world is one line."""
-    import click
-
     try:
-        result = app(args=arguments, standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        app(args=arguments)
     except HicomAgentError as error:
         complain(error)
         return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        typer.echo("hicom-agent: interrupted; run the same command again to resume", err=True)
-        return 130
-    except BrokenPipeError:
-        return 0
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 0
+    return 0
 
 
 if __name__ == "__main__":

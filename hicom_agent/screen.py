@@ -77,6 +77,21 @@ def report_line(report: Any) -> str:
     )
 
 
+def model_line(row: Mapping[str, Any]) -> str:
+    """Return one line of `models list`."""
+    return f"{row['name']:<16} {row['state']:<8} {row['size_bytes'] / 2**20:>7.1f} MB  {row['licence']}  {row['source']}"
+
+
+def doctor_lines(report: Mapping[str, Any]) -> list[str]:
+    """Return what `doctor` prints."""
+    lines = [f"store     {plain(report['store'])}"]
+    lines += [f"repaired  {plain(line)}" for line in report["repaired"]]
+    lines += [f"problem   {plain(line)}" for line in report["problems"]] or ["          no problems"]
+    lines += [f"model     {name}: {state}" for name, state in report["models"].items()]
+    lines += [f"version   {name} {version}" for name, version in report["versions"].items()]
+    return [*lines, f"gpu       {report['gpu'] or 'none'}"]
+
+
 @contextmanager
 def progress_bars(enabled: bool = True) -> Iterator[Callable[[Progress], None]]:
     """Yield a function that shows progress on standard error: bars in a terminal, a line now and then elsewhere."""

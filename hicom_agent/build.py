@@ -1,0 +1,196 @@
+"""Settings in, ready object out: the only place that knows every class. Heavy libraries load inside the methods."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hicom_agent.errors import InputError, SetupError
+from hicom_agent.settings import Settings
+from hicom_agent.types import Progress
+
+if TYPE_CHECKING:
+    from hicom_agent.agent import Agent, Writer
+    from hicom_agent.encode import NanoEncoder
+    from hicom_agent.ingest import Indexer
+    from hicom_agent.memory import Store
+    from hicom_agent.ocr import ScreenReader
+    from hicom_agent.speech import Transcriber
+    from hicom_agent.types import Frame
+    from hicom_agent.video import Limits
+
+LOG = logging.getLogger(__name__)
+LONGEST_SIDE_PX = 512
+
+
+class Workspace:
+    """Settings, store and models of one caller; a model is loaded when it is first needed, and kept."""
+
+    def __init__(self, settings: Settings, on_progress: Callable[[Progress], None] = lambda progress: None) -> None:
+        self.settings = settings
+        self.on_progress = on_progress
+
+    def store(self, *, write: bool = False) -> Store:
+        """Open the memory; use it in a `with` statement."""
+        from hicom_agent.memory import Store
+
+        return Store.open(self.settings.store, write=write)
+
+    def model(self, name: str) -> Path:
+        """Return the folder of a model, fetched first if it is missing."""
+        from hicom_agent import models
+
+        def show(stage: str, done_bytes: int, total_bytes: int) -> None:
+            self.on_progress(Progress(f"{stage} {name}", done_bytes, total_bytes, "bytes"))
+
+        return models.ensure(name, self.settings.cache, offline=self.settings.offline, on_progress=show)
+
+    @property
+    def threads(self) -> int:
+        """Return how many CPU threads a model may use."""
+        return self.settings.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
+
+    @cached_property
+    def encoder(self) -> NanoEncoder:
+        """Return what turns frames and questions into vectors."""
+        from hicom_agent.encode import NanoEncoder
+
+        folders = [self.model(name) for name in ("lite0", "minilm", "imagenet-labels")]
+        return NanoEncoder(folders[0] / "efficientnet-lite0.pth", folders[1], folders[2], threads=self.threads)
+
+    @cached_property
+    def transcriber(self) -> Transcriber | None:
+        """Return what hears speech, or None if it is switched off or not installed."""
+        if not self.settings.speech or not _installed("faster_whisper", "speech"):
+            return None
+        from hicom_agent.speech import Transcriber
+
+        return Transcriber(self.model("whisper-base"), threads=self.threads)
+
+    @cached_property
+    def screen_reader(self) -> ScreenReader | None:
+        """Return what reads text in pictures, or None if it is switched off or not installed."""
+        if not self.settings.ocr or not _installed("rapidocr", "ocr"):
+            return None
+        from hicom_agent.ocr import ScreenReader
+
+        return ScreenReader(threads=self.threads)
+
+    @cached_property
+    def writer(self) -> Writer:
+        """Return the language model that words answers."""
+        from hicom_agent.llm.text import ChatText, SmallTextModel
+
+        if self.settings.llm:
+            return ChatText(self.settings.llm)
+        return SmallTextModel(self.model("smollm2"), threads=self.threads)
+
+    @property
+    def limits(self) -> Limits:
+        """Return what a video may be at most."""
+        from hicom_agent.video import Limits
+
+        return Limits(max_duration_s=self.settings.max_duration_s)
+
+    def indexer(self, store: Store) -> Indexer:
+        """Return what watches videos and writes into `store`."""
+        from hicom_agent.ingest import Indexer, Options
+
+        options = Options(
+            roots=self.settings.roots,
+            max_bytes=self.settings.max_video_bytes,
+            sample_every_s=self.settings.sample_every_s,
+            limits=self.limits,
+        )
+        return Indexer(store, self.encoder, self.screen_reader, self.transcriber, options, self.on_progress)
+
+    def agent(self, store: Store) -> Agent:
+        """Return what answers questions from `store`; the language model loads when an answer needs one."""
+        from hicom_agent.agent import Agent
+
+        return Agent(store, self.encoder, lambda: self.writer)
+
+    def read_frames(self, path: str, times_s: list[float], side_px: int) -> list[Frame]:
+        """Return the frames that the file at `path` shows at `times_s`."""
+        from hicom_agent import video
+
+        with video.open_video(path, self.settings.roots, self.settings.max_video_bytes) as opened:
+            return video.read_frames(opened, times_s, side_px, self.limits)
+
+    # ------------------------------------------------------------------ models and health
+
+    def model_rows(self) -> list[dict[str, Any]]:
+        """Return what `models list` prints."""
+        from dataclasses import asdict
+
+        from hicom_agent import models
+
+        return [asdict(row) for row in models.status(self.settings.cache)]
+
+    def pull_models(self, names: list[str]) -> list[tuple[str, Path]]:
+        """Fetch the named models, or all; return where they are."""
+        known = [row["name"] for row in self.model_rows()]
+        if unknown := [name for name in names if name not in known]:
+            raise InputError(f"no model {unknown[0]!r}; there are: {', '.join(known)}")
+        return [(name, self.model(name)) for name in names or known if name != "pp-ocr"]
+
+    def verify_models(self, names: list[str]) -> list[dict[str, Any]]:
+        """Compare files with their checksums; without names, of all models that are here."""
+        from dataclasses import asdict
+
+        from hicom_agent import models
+
+        here = [row["name"] for row in self.model_rows() if row["state"] != "missing"]
+        return [asdict(row) for row in models.verify(self.settings.cache, names or here)]
+
+    def doctor(self, *, repair: bool = False) -> dict[str, Any]:
+        """Return what is well and what is not: store, models, versions, GPU; repair the store first if asked."""
+        from hicom_agent import memory
+
+        repaired = memory.repair(self.settings.store) if repair else []
+        findings = [str(finding) for finding in memory.check(self.settings.store)]
+        rows = self.model_rows()
+        return {
+            "store": str(self.settings.store),
+            "repaired": [str(line) for line in repaired],
+            "problems": findings,
+            "models": {row["name"]: row["state"] for row in rows},
+            "versions": _versions(),
+            "gpu": _gpu(),
+        }
+
+
+def _installed(module: str, extra: str) -> bool:
+    if importlib.util.find_spec(module) is not None:
+        return True
+    LOG.warning("%s is not installed, so this part is skipped; run: pip install 'hicom-agent[%s]'", module, extra)
+    return False
+
+
+def _versions() -> dict[str, str]:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    import av
+
+    found = {"python": platform.python_version()}
+    for name in ("hicom-agent", "av", "decord", "torch", "transformers", "scenedetect", "faiss-cpu", "faiss-gpu-cu12"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    found["ffmpeg"] = getattr(av, "ffmpeg_version_info", "") or str(av.library_versions.get("libavcodec", ""))
+    return found
+
+
+def _gpu() -> str:
+    try:
+        import torch
+    except ImportError as error:
+        raise SetupError(f"torch cannot be imported ({error}); run: make setup") from error
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
