@@ -1,0 +1,216 @@
+"""Answers from memory: three routes to candidates, clips compressed under the question, evidence, an answer that cites."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from hicom_agent.agent.compose import Partial, Writer, compose
+from hicom_agent.agent.evidence import Evidence, find_words
+from hicom_agent.agent.plan import SubQuestion, split_question, understand
+from hicom_agent.agent.sight import Encoder, Film, Sight, look
+from hicom_agent.types import Answer, Citation, Clip, Coverage, Hit, Spend, timecode
+
+if TYPE_CHECKING:
+    from hicom_agent.memory import Store, VideoRow
+    from hicom_agent.types import Floats
+
+__all__ = ["Agent", "Writer"]
+
+WORDS = 12  # utterances or texts looked at per question
+CLIPS = 16  # clips compressed per question
+CLIPS_FOR_ALL = 64  # where every occurrence counts: when, how often, how long
+WIDEN_FROM = 0.7  # support that words need when the wording asked for the picture
+FILTER = 0.25  # pieces below this are not shown to the language model
+
+
+class Agent:
+    """Answers questions about the videos of one store."""
+
+    def __init__(self, store: Store, encoder: Encoder, writer: Callable[[], Writer]) -> None:
+        self.store = store
+        self.encoder = encoder
+        self.writer = writer
+
+    def ask(self, video_id: str, question: str) -> Answer:
+        """Return the answer, with citations that lie in the video, or an abstention with the closest moments.
+
+        Raises UnknownVideo, StoreError, AnswerError.
+        """
+        began_s = time.monotonic()
+        row = next(row for row in self.store.videos() if row.video_id == video_id)
+        film = Film(video_id, self.store.clips(video_id), self.store.frames(video_id))
+        meter = Meter()
+        subs = [understand(part) for part in split_question(question)]
+        partials = [self._answer(sub, film, meter) for sub in subs]
+        meter.seconds = time.monotonic() - began_s
+        return self._join(question, subs, partials, row, meter)
+
+    def search(self, query: str, video_ids: Sequence[str], limit: int) -> list[Hit]:
+        """Return the moments of these videos that answer best to `query`, seen, said or written, best first."""
+        found: list[Evidence] = []
+        vector = self.encoder.encode_texts([query])[0]
+        for kind in ("speech", "texts"):
+            found += find_words(self.store, kind, query, vector, video_ids, limit)  # type: ignore[arg-type]
+        for video_id in video_ids:
+            film = Film(video_id, self.store.clips(video_id), self.store.frames(video_id))
+            if film.frames:
+                sight = look(self.store, self.encoder, film, query, CLIPS)
+                found += sight.evidence or sight.closest[:1]
+        found.sort(key=lambda piece: (-piece.support, piece.video_id, piece.start_s))
+        return [_hit(piece) for piece in found if piece.support >= FILTER][:limit]
+
+    def describe_clips(self, video_id: str) -> list[tuple[Clip, str]]:
+        """Return every clip with the names of what its middle frame shows."""
+        film = Film(video_id, self.store.clips(video_id), self.store.frames(video_id))
+        row_of = {index: row for row, index in enumerate(film.kept())}
+        middles = [indices[len(indices) // 2] if (indices := film.indices_in(clip)) else -1 for clip in film.clips]
+        rows = sorted({row_of[film.frames[i].shown_by] for i in middles if i >= 0})
+        if not rows:
+            return [(clip, "") for clip in film.clips]
+        names = self.encoder.describe(self.encoder.unpack(self.store.features(video_id, rows)), 3)
+        words = {row: ", ".join(name) for row, name in zip(rows, names, strict=True)}
+        return [
+            (clip, words[row_of[film.frames[i].shown_by]] if i >= 0 else "")
+            for clip, i in zip(film.clips, middles, strict=True)
+        ]
+
+    # ------------------------------------------------------------------ one sub-question
+
+    def _answer(self, sub: SubQuestion, film: Film, meter: Meter) -> Partial:
+        began_s = time.monotonic()
+        words = self._words(sub, film.video_id)
+        meter.retrieval_s += time.monotonic() - began_s
+        began_s = time.monotonic()
+        sight = self._look(sub, film)
+        meter.compression_s += time.monotonic() - began_s
+        meter.compressed += [clip.clip for clip in sight.compressed]
+        meter.visual_tokens += sum(len(clip.tokens) for clip in sight.compressed)
+        pieces = _choose(sub, words, sight)
+        began_s = time.monotonic()
+        partial = compose(sub, pieces, self.writer)
+        meter.llm_s += time.monotonic() - began_s
+        meter.llm_tokens += partial.llm_tokens
+        return partial
+
+    def _words(self, sub: SubQuestion, video_id: str) -> list[Evidence]:
+        vector = self.encoder.encode_texts([sub.text])[0]
+        said = find_words(self.store, "speech", sub.text, vector, [video_id], WORDS)
+        written = find_words(self.store, "texts", sub.text, vector, [video_id], WORDS)
+        return said + written
+
+    def _look(self, sub: SubQuestion, film: Film) -> Sight:
+        if not film.frames or "visual" not in sub.sources:
+            return Sight()
+        limit = CLIPS_FOR_ALL if sub.kind in ("when", "count", "how long", "whether") else CLIPS
+        return look(self.store, self.encoder, film, sub.text, limit)
+
+    # ------------------------------------------------------------------ the whole answer
+
+    def _join(
+        self, question: str, subs: list[SubQuestion], partials: list[Partial], row: VideoRow, meter: Meter
+    ) -> Answer:
+        answered = [partial for partial in partials if not partial.abstained]
+        text = _text(subs, partials)
+        used = [piece for partial in (answered or partials) for piece in partial.used]
+        known = self._reason(subs, row) if not answered else ""
+        confidence = min((partial.confidence for partial in (answered or partials)), default=0.0)
+        return Answer(
+            question=question,
+            answer=text,
+            abstained=not answered,
+            confidence=round(max(0.0, min(1.0, confidence)), 3),
+            reason=known,  # type: ignore[arg-type]
+            citations=_citations(used, row.duration_s),
+            coverage=Coverage(indexed_s=row.covered_s, total_s=row.duration_s, looked_at_s=meter.looked_at_s),
+            spend=meter.spend(),
+            profile=row.profile,
+            index_version=row.version,
+        )
+
+    @staticmethod
+    def _reason(subs: list[SubQuestion], row: VideoRow) -> str:
+        """Return why nothing was found: a question about speech cannot be answered where nobody listened."""
+        words = set(row.settings_key.split())
+        needed = {"speech": "speech", "text": "ocr"}
+        missing = all(len(sub.sources) == 1 and needed.get(sub.sources[0], "") not in {"", *words} for sub in subs)
+        return "not indexed" if missing else "not seen"
+
+
+class Meter:
+    """Counts what one answer costs."""
+
+    def __init__(self) -> None:
+        self.compressed: list[Clip] = []
+        self.visual_tokens = self.llm_tokens = 0
+        self.seconds = self.retrieval_s = self.compression_s = self.llm_s = 0.0
+
+    @property
+    def looked_at_s(self) -> float:
+        """Return the length of all clips that were compressed, each once."""
+        return sum(clip.end_s - clip.start_s for clip in {clip.index: clip for clip in self.compressed}.values())
+
+    def spend(self) -> Spend:
+        """Return the counts as part of an answer."""
+        return Spend(
+            clips_compressed=len(self.compressed),
+            visual_tokens=self.visual_tokens,
+            llm_tokens=self.llm_tokens,
+            seconds=round(self.seconds, 3),
+            retrieval_s=round(self.retrieval_s, 3),
+            compression_s=round(self.compression_s, 3),
+            llm_s=round(self.llm_s, 3),
+        )
+
+
+def _choose(sub: SubQuestion, words: list[Evidence], sight: Sight) -> list[Evidence]:
+    """Return the pieces an answer may rest on, surest first; words widen a question about the picture if very sure."""
+    fitting = [piece for piece in words if piece.modality in sub.sources]
+    if "visual" in sub.sources and not sight.evidence:
+        fitting += [piece for piece in words if piece.modality not in sub.sources and piece.support >= WIDEN_FROM]
+    pieces = fitting + (sight.evidence or sight.closest[:3])
+    return sorted((piece for piece in pieces if piece.support >= FILTER), key=lambda p: (-p.support, p.start_s)) or sorted(
+        pieces, key=lambda p: -p.support
+    )[:3]
+
+
+def _text(subs: list[SubQuestion], partials: list[Partial]) -> str:
+    if len(partials) == 1:
+        return partials[0].text or "I did not find this in the video."
+    lines = [
+        f"{sub.text.rstrip('?')}: {partial.text or 'I did not find this in the video.'}"
+        for sub, partial in zip(subs, partials, strict=True)
+    ]
+    return "\n".join(lines)
+
+
+def _citations(pieces: Sequence[Evidence], duration_s: float) -> list[Citation]:
+    """Return the pieces as citations, each once; their times come from the index and lie in the video."""
+    seen: dict[tuple[str, float, float], Citation] = {}
+    for piece in pieces:
+        start_s = min(max(0.0, piece.start_s), duration_s)
+        end_s = min(max(start_s, piece.end_s), duration_s)
+        seen[(piece.modality, start_s, end_s)] = Citation(
+            video_id=piece.video_id,
+            start_s=round(start_s, 3),
+            end_s=round(end_s, 3),
+            timecode=timecode(start_s),
+            score=round(piece.support, 3),
+            modality=piece.modality,
+            quote=piece.text if piece.modality != "visual" else "",
+            frame_id=f"{piece.video_id}:{piece.index}" if piece.modality == "visual" else "",
+        )
+    return list(seen.values())
+
+
+def _hit(piece: Evidence) -> Hit:
+    return Hit(
+        piece.video_id,
+        round(piece.start_s, 3),
+        round(piece.end_s, 3),
+        round(piece.support, 3),
+        piece.modality,
+        piece.text if piece.modality != "visual" else "",
+        f"{piece.video_id}:{piece.index}" if piece.modality == "visual" else "",
+    )
