@@ -64,17 +64,12 @@ class Agent:
     def describe_clips(self, video_id: str) -> list[tuple[Clip, str]]:
         """Return every clip with the names of what its middle frame shows."""
         film = Film(video_id, self.store.clips(video_id), self.store.frames(video_id))
-        row_of = {index: row for row, index in enumerate(film.kept())}
-        middles = [indices[len(indices) // 2] if (indices := film.indices_in(clip)) else -1 for clip in film.clips]
-        rows = sorted({row_of[film.frames[i].shown_by] for i in middles if i >= 0})
-        if not rows:
+        middles = {clip.index: i[len(i) // 2] for clip in film.clips if (i := film.indices_in(clip))}
+        if not middles:
             return [(clip, "") for clip in film.clips]
-        names = self.encoder.describe(self.encoder.unpack(self.store.features(video_id, rows)), 3)
-        words = {row: ", ".join(name) for row, name in zip(rows, names, strict=True)}
-        return [
-            (clip, words[row_of[film.frames[i].shown_by]] if i >= 0 else "")
-            for clip, i in zip(film.clips, middles, strict=True)
-        ]
+        names = self.encoder.describe(self.encoder.unpack(self.store.features(video_id, list(middles.values()))), 3)
+        words = {index: ", ".join(name) for index, name in zip(middles, names, strict=True)}
+        return [(clip, words.get(clip.index, "")) for clip in film.clips]
 
     # ------------------------------------------------------------------ one sub-question
 

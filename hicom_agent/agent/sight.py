@@ -56,10 +56,6 @@ class Film:
         times_s = np.array([frame.time_s for frame in self.frames])
         return float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1.0
 
-    def kept(self) -> list[int]:
-        """Return the indices of frames with features of their own, in the order of the stored rows."""
-        return [i for i, frame in enumerate(self.frames) if frame.shown_by == i]
-
     def indices_in(self, clip: Clip) -> list[int]:
         """Return the sampled frames of a clip."""
         return [i for i, frame in enumerate(self.frames) if clip.start_s <= frame.time_s < clip.end_s]
@@ -76,26 +72,24 @@ class Sight:
 
 def find_clips(store: Store, film: Film, guide: Floats, limit: int) -> list[Clip]:
     """Return the clips that hold the frames nearest to the guide, best first."""
-    kept = film.kept()
     hits = store.search_vectors("frames", guide, max(64, 4 * limit), [film.video_id])
-    best = {kept[row]: rank for rank, (_, row, _) in enumerate(hits) if row < len(kept)}
-    ranked = [
-        (min((best[film.frames[i].shown_by] for i in film.indices_in(clip) if film.frames[i].shown_by in best)), clip)
-        for clip in film.clips
-        if any(film.frames[i].shown_by in best for i in film.indices_in(clip))
-    ]
-    return [clip for _, clip in sorted(ranked, key=lambda pair: (pair[0], pair[1].index))][:limit]
+    rank_of = {index: rank for rank, (_, index, _) in enumerate(hits)}
+    ranked = []
+    for clip in film.clips:
+        ranks = [rank_of.get(film.frames[i].shown_by) for i in film.indices_in(clip)]
+        found = [rank for rank in ranks if rank is not None]
+        if found:
+            ranked.append((min(found), clip.index, clip))
+    return [clip for _, _, clip in sorted(ranked, key=lambda each: each[:2])][:limit]
 
 
 def look(store: Store, encoder: Encoder, film: Film, question: str, limit: int) -> Sight:
     """Compress the `limit` best clips under the question; return moments in which it is seen, surest first."""
     guide = encoder.encode_guide(question)
     sight = Sight()
-    row_of = {index: row for row, index in enumerate(film.kept())}
     for clip in find_clips(store, film, guide, limit):
         indices = film.indices_in(clip)
-        rows = [row_of[film.frames[i].shown_by] for i in indices]
-        features = _features(store, encoder, film.video_id, rows)
+        features = encoder.unpack(store.features(film.video_id, indices))
         times_s = np.array([film.frames[i].time_s for i in indices], np.float32)
         sight.compressed.append(compress(ClipFeatures(clip, times_s, features), guide))
         presence = encoder.presence(question, features)
@@ -112,13 +106,6 @@ def look(store: Store, encoder: Encoder, film: Film, question: str, limit: int) 
     sight.evidence = sorted(join_moments(sight.evidence, film.step_s), key=lambda piece: -piece.support)
     sight.closest.sort(key=lambda piece: -piece.support)
     return sight
-
-
-def _features(store: Store, encoder: Encoder, video_id: str, rows: list[int]) -> FrameFeatures:
-    """Return the features of stored rows, which may repeat; each is read once."""
-    unique, back = np.unique(rows, return_inverse=True)
-    features = encoder.unpack(store.features(video_id, unique.tolist()))
-    return FrameFeatures(features.values[back], features.keys[back], features.pooled[back])
 
 
 def _moments(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hicom_agent.types import Floats, FrameFeatures, Picture, VideoInfo
 
 STAGE = "pictures"
-END = -1  # index of the journal's entry that says a stage is finished
+FINISHED = "-finished"  # added to a stage's name: the journal's entry that says it has nothing left to do
 BATCH = 16  # pictures the encoder sees at once
 
 
@@ -51,7 +51,7 @@ class Watcher:
     def watch(self, opened: video.OpenedVideo, info: VideoInfo, journal: Journal) -> None:
         """Save every segment that the journal does not hold yet."""
         done = journal.done(STAGE)
-        if END in done:
+        if journal.done(STAGE + FINISHED):
             return
         first = next(i for i in range(len(done) + 1) if i not in done)
         gate, num_sampled = _resume(journal, first)
@@ -65,7 +65,7 @@ class Watcher:
                 note = f"{len(arrays['sizes'])} of {len(segment.frames)} frames new"
                 done_s = min(segment.end_s, info.duration_s or segment.end_s)
                 self.on_progress(Progress("watching", done_s, info.duration_s, "s", note))
-        journal.save(STAGE, END, {}, {})
+        journal.save(STAGE + FINISHED, 0, {}, {})
 
     def _work(
         self, segment: Segment, gate: scenes.ChangeGate, num_before: int

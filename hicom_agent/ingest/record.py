@@ -65,7 +65,7 @@ def assemble(sha256: str, path: Path, info: VideoInfo, journal: Journal, watcher
 
 
 def _load_all(journal: Journal, stage: str) -> Saved:
-    return [journal.load(stage, index) for index in sorted(journal.done(stage)) if index != pictures.END]
+    return [journal.load(stage, index) for index in sorted(journal.done(stage))]
 
 
 def _frames(arrays: dict[str, np.ndarray]) -> list[StoredFrame]:

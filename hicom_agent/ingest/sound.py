@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hicom_agent import video
-from hicom_agent.ingest.pictures import END
+from hicom_agent.ingest.pictures import FINISHED
 from hicom_agent.types import Progress, Utterance
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Listener:
     def listen(self, opened: video.OpenedVideo, info: VideoInfo, journal: Journal) -> None:
         """Save every block that the journal does not hold yet."""
         done = journal.done(STAGE)
-        if END in done:
+        if journal.done(STAGE + FINISHED):
             return
         language = ""
         carry, start_s = np.zeros(0, np.int16), 0.0
@@ -52,7 +52,7 @@ class Listener:
                 carry = pcm[round((meta["next_s"] - start_s) * SAMPLE_RATE_HZ) :]
                 start_s = meta["next_s"]
                 self.on_progress(Progress("listening", end_s, info.duration_s))
-        journal.save(STAGE, END, {}, {})
+        journal.save(STAGE + FINISHED, 0, {}, {})
 
     def _work(self, pcm: np.ndarray, start_s: float, language: str, last: bool) -> dict[str, Any]:
         """Return what is said in one block and where the next has to begin."""
