@@ -24,6 +24,8 @@ def get_frames(
     By default the thumbnail of the sampled frame last shown at that time; with `full` the frame from the video itself.
     Raises InputError for a time that is none or lies outside the video.
     """
+    from hicom_agent.scenes import thumbnail
+
     with workspace.store() as store:
         video_id = store.find_video(video)
         row = next(row for row in store.videos() if row.video_id == video_id)
@@ -32,7 +34,7 @@ def get_frames(
         folder.mkdir(parents=True, exist_ok=True)
         if full or not frames:
             pictures = workspace.read_frames(row.path, times_s, FULL_SIDE_PX)
-            shown = [(frame.time_s, "", frame.picture) for frame in pictures]
+            shown = [(frame.time_s, "", thumbnail(frame, FULL_SIDE_PX, quality=92)) for frame in pictures]
         else:
             shown = []
             for time_s in times_s:
@@ -52,9 +54,7 @@ def _seconds(text: str, duration_s: float) -> float:
     return time_s
 
 
-def _write(folder: Path, video_id: str, time_s: float, frame_id: str, picture: Any) -> dict[str, Any]:
-    from hicom_agent.scenes import jpeg
-
+def _write(folder: Path, video_id: str, time_s: float, frame_id: str, picture: bytes) -> dict[str, Any]:
     file = folder / f"{video_id}-{time_s:09.3f}.jpg"
-    file.write_bytes(picture if isinstance(picture, bytes) else jpeg(picture))
+    file.write_bytes(picture)
     return {"time_s": time_s, "timecode": timecode(time_s), "frame_id": frame_id, "file": str(file)}

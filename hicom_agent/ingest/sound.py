@@ -57,7 +57,7 @@ class Listener:
     def _work(self, pcm: np.ndarray, start_s: float, language: str, last: bool) -> dict[str, Any]:
         """Return what is said in one block and where the next has to begin."""
         length_s = len(pcm) / SAMPLE_RATE_HZ
-        chunks = self.transcriber.speech_chunks(pcm)
+        chunks = self.transcriber.speech_spans(pcm)
         next_s = start_s + length_s
         if not last and len(chunks) > 1 and chunks[-1][1] > length_s - EDGE_S:
             next_s = start_s + chunks.pop()[0]
@@ -65,7 +65,7 @@ class Listener:
         for chunk_start_s, chunk_end_s in chunks:
             part = pcm[round(chunk_start_s * SAMPLE_RATE_HZ) : round(chunk_end_s * SAMPLE_RATE_HZ)]
             utterances, heard = self.transcriber.transcribe(part, start_s + chunk_start_s, language or None)
-            language = language or heard
+            language = language or heard or ""
             said += utterances
             self.on_progress(Progress("listening", start_s + chunk_end_s, start_s + length_s))
         return {"said": [asdict(utterance) for utterance in said], "language": language, "next_s": next_s}
