@@ -1,0 +1,262 @@
+"""The catalogue: SQLite tables that are made from the generations and say which of them is committed.
+
+A reader's transaction (WAL) is its snapshot, and at the same time its lease: SQLite cannot fold a commit into the
+database file while anybody still reads an older state, and `nobody_reads_older` asks just that.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hicom_agent.errors import StoreCorrupt, StoreTooNew
+from hicom_agent.memory.disk import plain_errors
+from hicom_agent.memory.generations import SCHEMA, Manifest, video_folders
+from hicom_agent.memory.words import spaced
+
+CATALOG = "catalog.sqlite"
+CACHE = "cache"
+_COLUMNS = (
+    "video_id, sha256, path, title, duration_s, width_px, height_px, codec, audio_codec, profile, settings_key, "
+    "version, manifest_sha256, indexed_at, language, covered_s, bytes, num_clips, num_frames, num_kept"
+)
+_SPAN = (
+    "(id INTEGER PRIMARY KEY, video INTEGER, idx INTEGER, start_s REAL, end_s REAL, text TEXT, words TEXT,"
+    " UNIQUE (video, idx))"
+)
+_TABLES = [
+    f"CREATE TABLE videos (key INTEGER PRIMARY KEY, {_COLUMNS}, UNIQUE (video_id))",
+    "CREATE TABLE clips (video INTEGER, idx INTEGER, start_s REAL, end_s REAL, PRIMARY KEY (video, idx)) WITHOUT ROWID",
+    "CREATE TABLE frames (video INTEGER, idx INTEGER, time_s REAL, shown_by INTEGER, novelty REAL,"
+    " PRIMARY KEY (video, idx)) WITHOUT ROWID",
+    "CREATE TABLE damage (video INTEGER, idx INTEGER, start_s REAL, end_s REAL, reason TEXT,"
+    " PRIMARY KEY (video, idx)) WITHOUT ROWID",
+    "CREATE TABLE caches (video INTEGER, kind TEXT, file TEXT, sha256 TEXT, PRIMARY KEY (video, kind)) WITHOUT ROWID",
+    "CREATE TABLE journals (video_id TEXT PRIMARY KEY, profile TEXT, settings_key TEXT, updated_at REAL)",
+    "CREATE TABLE segments (video_id TEXT, stage TEXT, idx INTEGER, file TEXT, sha256 TEXT,"
+    " PRIMARY KEY (video_id, stage, idx)) WITHOUT ROWID",
+]
+_OWNED = ("clips", "frames", "damage", "caches", "speech", "texts")
+
+
+def _word_tables(name: str) -> list[str]:
+    """Return a table of spans of time with text, its full-text index, and what keeps the two together."""
+    gone = f"INSERT INTO {name}_words ({name}_words, rowid, words) VALUES ('delete', old.id, old.words)"
+    return [
+        f"CREATE TABLE {name} {_SPAN}",
+        f"CREATE VIRTUAL TABLE {name}_words USING fts5"
+        f"(words, content='{name}', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2')",
+        f"CREATE TRIGGER {name}_new AFTER INSERT ON {name} BEGIN"
+        f" INSERT INTO {name}_words (rowid, words) VALUES (new.id, new.words); END",
+        f"CREATE TRIGGER {name}_gone AFTER DELETE ON {name} BEGIN {gone}; END",
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Which generation of a video is committed."""
+
+    video_id: str
+    version: str
+    manifest_sha256: str
+    profile: str
+
+
+@dataclass(frozen=True, slots=True)
+class CacheFile:
+    """A FAISS index on the disk, to be loaded only if it is what was written."""
+
+    name: str
+    sha256: str
+    num_bytes: int = 0
+
+
+def connect_writer(root: Path) -> sqlite3.Connection:
+    """Return the writer's connection; the tables are made if they are not there.
+
+    Raises StoreTooNew, StoreCorrupt, SetupError.
+    """
+    with plain_errors(root):
+        db = sqlite3.connect(root / CATALOG, timeout=10, isolation_level=None, check_same_thread=False)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            if check_schema(db, root) == 0:
+                _make_tables(db)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
+    with transaction(db):
+        for statement in [*_TABLES, *_word_tables("speech"), *_word_tables("texts")]:
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {SCHEMA}")
+
+
+def check_schema(db: sqlite3.Connection, root: Path) -> int:
+    """Return the schema of the catalogue, 0 if it is empty; raises StoreTooNew."""
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA:
+        raise StoreTooNew(f"{root} has schema {version}, this version knows {SCHEMA}; update hicom-agent")
+    return version
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Commit all that is done inside, or nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def nobody_reads_older(db: sqlite3.Connection) -> bool:
+    """Return whether every open snapshot sees the latest commit, so that what it replaced can go."""
+    _, in_log, folded = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return bool(in_log == folded)
+
+
+class Readers:
+    """Connections that read, kept open between questions; safe to use from many threads."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._idle: list[sqlite3.Connection] = []
+        self._of: tuple[int, int] | None = None  # the file they are of: a repair may put another in its place
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection inside a transaction: all that it reads is of one committed state.
+
+        Raises SetupError, StoreTooNew, StoreCorrupt.
+        """
+        with plain_errors(self._root):
+            db, of = self._begin()
+        try:
+            yield db
+        finally:
+            self._put_back(db, of)
+
+    def close(self) -> None:
+        """Close what is idle."""
+        with self._lock:
+            while self._idle:
+                self._idle.pop().close()
+
+    def _begin(self) -> tuple[sqlite3.Connection, tuple[int, int] | None]:
+        of = self._identity()
+        if of != self._of:
+            self.close()
+        with self._lock:
+            self._of = of
+            db = self._idle.pop() if self._idle else None
+        if db is None:
+            db = self._empty() if of is None else self._connect()
+        try:
+            db.execute("BEGIN")
+            check_schema(db, self._root)  # the first read fixes the state
+        except BaseException:
+            db.close()
+            raise
+        return db, of
+
+    def _put_back(self, db: sqlite3.Connection, of: tuple[int, int] | None) -> None:
+        db.execute("ROLLBACK")
+        with self._lock:
+            if of is not None and of == self._of:
+                self._idle.append(db)
+                return
+        db.close()
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = (self._root / CATALOG).stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _connect(self) -> sqlite3.Connection:
+        # Where the folder cannot be written, SQLite cannot keep track of readers; then nobody writes there either.
+        writable = os.access(self._root, os.W_OK) or (self._root / (CATALOG + "-shm")).exists()
+        address = (self._root / CATALOG).absolute().as_uri() + ("?mode=ro" if writable else "?immutable=1")
+        return sqlite3.connect(address, uri=True, timeout=10, isolation_level=None, check_same_thread=False)
+
+    def _empty(self) -> sqlite3.Connection:
+        if self._root.is_dir() and video_folders(self._root):
+            raise StoreCorrupt(f"{self._root} holds videos and no catalogue; run hicom-agent doctor --repair")
+        db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        _make_tables(db)
+        return db
+
+
+def publish(
+    db: sqlite3.Connection, manifest: Manifest, meta: Mapping[str, Any], caches: Mapping[str, CacheFile]
+) -> None:
+    """Make a generation the committed one of its video, inside the caller's transaction; its journal ends here.
+
+    `caches` has every kind that has vectors.
+    """
+    withdraw(db, manifest.video_id)
+    info = meta["info"]
+    values = {name: meta[name] for name in ("video_id", "sha256", "profile", "settings_key", "language", "covered_s")}
+    values |= {name: info[name] for name in ("duration_s", "width_px", "height_px", "codec", "audio_codec")}
+    values |= {
+        "path": os.fsencode(meta["path"]),
+        "title": _plain(meta["title"]),
+        "bytes": manifest.num_bytes + sum(cache.num_bytes for cache in caches.values()),
+    }
+    values |= {"version": manifest.version, "manifest_sha256": manifest.sha256, "indexed_at": manifest.committed_at}
+    values |= {"num_clips": len(meta["clips"]), "num_frames": len(meta["frames"])}
+    values["num_kept"] = sum(shown_by == i for i, (_, shown_by, _) in enumerate(meta["frames"]))
+    marks = ", ".join(":" + name for name in _COLUMNS.split(", "))
+    key = db.execute(f"INSERT INTO videos ({_COLUMNS}) VALUES ({marks})", values).lastrowid
+    _insert(db, "clips (video, idx, start_s, end_s)", [(key, *clip) for clip in meta["clips"]])
+    frames = [(key, i, *frame) for i, frame in enumerate(meta["frames"])]
+    _insert(db, "frames (video, idx, time_s, shown_by, novelty)", frames)
+    damage = [(key, i, start, end, _plain(reason)) for i, (start, end, reason) in enumerate(meta["damage"])]
+    _insert(db, "damage (video, idx, start_s, end_s, reason)", damage)
+    for kind in ("speech", "texts"):
+        spans = [(key, i, a, b, _plain(t), spaced(_plain(t))) for i, (a, b, t) in enumerate(meta[kind])]
+        _insert(db, f"{kind} (video, idx, start_s, end_s, text, words)", spans)
+    _insert(db, "caches (video, kind, file, sha256)", [(key, kind, c.name, c.sha256) for kind, c in caches.items()])
+    db.execute("DELETE FROM journals WHERE video_id = ?", [manifest.video_id])
+    db.execute("DELETE FROM segments WHERE video_id = ?", [manifest.video_id])
+
+
+def _insert(db: sqlite3.Connection, columns: str, rows: list[tuple[Any, ...]]) -> None:
+    marks = ", ".join("?" * (columns.count(",") + 1))
+    db.executemany(f"INSERT INTO {columns} VALUES ({marks})", rows)
+
+
+def _plain(text: str) -> str:
+    """Return `text` without lone surrogates, which SQLite refuses."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def withdraw(db: sqlite3.Connection, video_id: str) -> None:
+    """Take a video out of the catalogue, inside the caller's transaction."""
+    found = db.execute("SELECT key FROM videos WHERE video_id = ?", [video_id]).fetchone()
+    if found:
+        for table in _OWNED:
+            db.execute(f"DELETE FROM {table} WHERE video = ?", found)
+        db.execute("DELETE FROM videos WHERE key = ?", found)
+
+
+def published(db: sqlite3.Connection) -> dict[str, Published]:
+    """Return what is committed, by video id."""
+    rows = db.execute("SELECT video_id, version, manifest_sha256, profile FROM videos ORDER BY video_id")
+    return {row[0]: Published(*row) for row in rows}

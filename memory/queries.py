@@ -1,0 +1,162 @@
+"""What the catalogue answers about one video or all of them, inside a reader's transaction."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from hicom_agent.errors import UnknownVideo
+from hicom_agent.memory.catalog import CacheFile, Published
+from hicom_agent.types import Clip, Damage, ScreenText, StoredFrame, Utterance, VideoInfo
+
+_NUM_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRow:
+    """One line of the list of videos."""
+
+    video_id: str
+    path: str  # where it lay when it was indexed
+    title: str
+    duration_s: float
+    covered_s: float  # seconds that were decoded
+    num_clips: int
+    num_frames: int  # sampled
+    num_kept: int  # of them, those that show something new
+    profile: str
+    settings_key: str  # what else the indexing depended on
+    version: str  # "gen-000001"
+    indexed_at: float  # seconds since 1970
+    language: str
+    bytes: int  # on the disk
+
+
+def video_rows(db: sqlite3.Connection) -> list[VideoRow]:
+    """Return all videos by title."""
+    columns = ", ".join(field.name for field in fields(VideoRow))
+    rows = db.execute(f"SELECT {columns} FROM videos ORDER BY title, video_id")
+    return [VideoRow(row[0], os.fsdecode(row[1]), *row[2:]) for row in rows]
+
+
+def find_video(db: sqlite3.Connection, name: str, root: Path) -> str:
+    """Return the id of the one video that `name` means: id, path, title, start of an id, or part of a title.
+
+    Raises UnknownVideo, which names what there is.
+    """
+    found = db.execute("SELECT video_id, path, title FROM videos")
+    rows = [(str(video_id), os.fsdecode(path), str(title)) for video_id, path, title in found]
+    place, low = _place(name), name.strip().casefold()
+    tries = (
+        lambda video_id, path, title: video_id == low,
+        lambda video_id, path, title: place and _place(path) == place,
+        lambda video_id, path, title: title.casefold() == low,
+        lambda video_id, path, title: len(low) >= 4 and video_id.startswith(low),
+        lambda video_id, path, title: bool(low) and low in title.casefold(),
+    )
+    for matches in tries:
+        meant = [row for row in rows if matches(*row)]
+        if len(meant) == 1:
+            return meant[0][0]
+        if meant:
+            raise UnknownVideo(f"{_short(name)} may be any of {_names(meant)}; give the id or more of the title")
+    raise UnknownVideo(_unknown(name, rows, root))
+
+
+def _place(path: str) -> str:
+    """Return `path` made absolute, "" if it can be none."""
+    return os.path.realpath(path) if path and "\0" not in path else ""
+
+
+def _unknown(name: str, rows: list[tuple[str, str, str]], root: Path) -> str:
+    if not rows:
+        return f"no indexed video {_short(name)}: the store {root} is empty; run hicom-agent index VIDEO"
+    titles = {row[2].casefold(): row for row in rows}
+    wanted = Path(name.replace("\0", "")).stem.casefold()
+    close = [titles[t] for t in difflib.get_close_matches(wanted, titles, n=_NUM_NAMED, cutoff=0.5)]
+    if close:
+        return f"no indexed video {_short(name)}; the closest: {_names(close)}; see hicom-agent list"
+    return f"no indexed video {_short(name)}; there are: {_names(rows)}; see hicom-agent list"
+
+
+def _names(rows: list[tuple[str, str, str]]) -> str:
+    named = ", ".join(f"{video_id} {_short(title)}" for video_id, _, title in sorted(rows)[:_NUM_NAMED])
+    return named + (f" and {len(rows) - _NUM_NAMED} more" if len(rows) > _NUM_NAMED else "")
+
+
+def _short(name: str) -> str:
+    return repr(name if len(name) <= 80 else name[:77] + "...")
+
+
+def key_of(db: sqlite3.Connection, video_id: str) -> int:
+    """Return the row number of a video; raises UnknownVideo."""
+    found = db.execute("SELECT key FROM videos WHERE video_id = ?", [video_id]).fetchone()
+    if found is None:
+        raise UnknownVideo(f"no indexed video has the id {_short(video_id)}; see hicom-agent list")
+    return int(found[0])
+
+
+def where(db: sqlite3.Connection, video_id: str) -> Published:
+    """Return which generation of a video is committed."""
+    key = key_of(db, video_id)
+    row = db.execute("SELECT video_id, version, manifest_sha256, profile FROM videos WHERE key = ?", [key]).fetchone()
+    return Published(*row)
+
+
+def info_of(db: sqlite3.Connection, video_id: str) -> VideoInfo:
+    """Return what the container said of a video."""
+    columns = "duration_s, width_px, height_px, codec, audio_codec"
+    return VideoInfo(*db.execute(f"SELECT {columns} FROM videos WHERE key = ?", [key_of(db, video_id)]).fetchone())
+
+
+def clips_of(db: sqlite3.Connection, video_id: str) -> list[Clip]:
+    """Return the clips of a video in time order."""
+    rows = db.execute("SELECT idx, start_s, end_s FROM clips WHERE video = ? ORDER BY idx", [key_of(db, video_id)])
+    return [Clip(*row) for row in rows]
+
+
+def frames_of(db: sqlite3.Connection, video_id: str) -> list[StoredFrame]:
+    """Return the sampled frames of a video in time order, without their thumbnails."""
+    columns = "time_s, shown_by, novelty"
+    rows = db.execute(f"SELECT {columns} FROM frames WHERE video = ? ORDER BY idx", [key_of(db, video_id)])
+    return [StoredFrame(time_s, shown_by, novelty, b"") for time_s, shown_by, novelty in rows]
+
+
+def damage_of(db: sqlite3.Connection, video_id: str) -> list[Damage]:
+    """Return the stretches that could not be decoded."""
+    columns = "start_s, end_s, reason"
+    rows = db.execute(f"SELECT {columns} FROM damage WHERE video = ? ORDER BY idx", [key_of(db, video_id)])
+    return [Damage(*row) for row in rows]
+
+
+def speech_of(db: sqlite3.Connection, video_id: str) -> list[Utterance]:
+    """Return what is said in a video."""
+    return [Utterance(*row) for row in _spans(db, "speech", video_id)]
+
+
+def texts_of(db: sqlite3.Connection, video_id: str) -> list[ScreenText]:
+    """Return what is written in a video."""
+    return [ScreenText(*row) for row in _spans(db, "texts", video_id)]
+
+
+def _spans(db: sqlite3.Connection, table: str, video_id: str) -> list[tuple[float, float, str]]:
+    key = key_of(db, video_id)
+    return db.execute(f"SELECT start_s, end_s, text FROM {table} WHERE video = ? ORDER BY idx", [key]).fetchall()
+
+
+def indexed(
+    db: sqlite3.Connection, kind: str, video_ids: Sequence[str] | None, profile: str
+) -> list[tuple[Published, CacheFile]]:
+    """Return the generations with vectors of a kind, of these videos (None: all) and this profile ("": any)."""
+    wanted = None if video_ids is None else set(video_ids)
+    rows = db.execute(
+        "SELECT video_id, version, manifest_sha256, profile, file, caches.sha256 FROM videos"
+        " JOIN caches ON caches.video = videos.key WHERE kind = ? ORDER BY video_id",
+        [kind],
+    )
+    found = [(Published(*row[:4]), CacheFile(*row[4:])) for row in rows]
+    return [(p, c) for p, c in found if (wanted is None or p.video_id in wanted) and profile in ("", p.profile)]

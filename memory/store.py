@@ -1,0 +1,237 @@
+"""The memory of all videos in one folder: read by many, written by one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hicom_agent.errors import InputError
+from hicom_agent.memory import queries
+from hicom_agent.memory.catalog import Readers
+from hicom_agent.memory.disk import plain_errors
+from hicom_agent.memory.journal import Journal
+from hicom_agent.memory.queries import VideoRow
+from hicom_agent.memory.words import search_words
+from hicom_agent.memory.writer import Writer
+from hicom_agent.types import Clip, Damage, Record, ScreenText, StoredFrame, Utterance, VideoInfo
+
+if TYPE_CHECKING:
+    from hicom_agent.memory.vectors import Generation, Shelf
+    from hicom_agent.types import Floats
+
+Kind = Literal["frames", "speech", "texts"]
+WordKind = Literal["speech", "texts"]
+
+
+class Store:
+    """What is remembered of videos.
+
+    Every reading method answers from one committed state. Inside `with store.snapshot() as still:` all calls of
+    `still` answer from the same one, whatever a writer commits meanwhile; a snapshot is meant to last a question long.
+    Reading is safe from many threads; a snapshot belongs to one.
+
+    The index of a frame is its place in `frames(video_id)`, everywhere.
+    """
+
+    def __init__(self, root: Path, writer: Writer | None = None) -> None:
+        """Use `open`."""
+        self._root = root
+        self._writer = writer
+        self._readers = Readers(root)
+        self._shelves: list[Shelf] = []  # one, made when arrays are first asked for
+        self._fixed: sqlite3.Connection | None = None
+
+    @classmethod
+    def open(cls, folder: Path, *, write: bool = False) -> Store:
+        """Open the store in `folder`; one that is not there reads as empty, and is made by writing.
+
+        Raises StoreBusy, StoreTooNew, StoreCorrupt, SetupError.
+        """
+        folder = Path(folder).absolute()
+        store = cls(folder, Writer(folder) if write else None)
+        try:
+            if store._writer is not None:
+                store._writer.connect()
+            with store.snapshot():
+                pass
+        except BaseException:
+            store._close(clean=False)
+            raise
+        return store
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all files and give up the lock."""
+        self._close(clean=True)
+
+    def _close(self, *, clean: bool) -> None:
+        self._readers.close()
+        for shelf in self._shelves:
+            shelf.close()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close(clean=clean)
+
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            raise ValueError("this store was opened for reading; open it with write=True")
+        return self._writer
+
+    def journal(self, video_id: str, profile: str, settings_key: str) -> Journal:
+        """Return what is finished of a video under this profile and these settings; anything else is dropped."""
+        return self._writing().journal(video_id, profile, settings_key)
+
+    def commit(self, record: Record) -> str:
+        """Make `record` the committed state of its video and return its version, such as "gen-000003"."""
+        return self._writing().commit(record)
+
+    def forget(self, video_id: str) -> None:
+        """Remove a video and all that is kept of it; raises UnknownVideo."""
+        self._writing().forget(video_id)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Store]:
+        """Give a store that answers from one committed state as long as it is open."""
+        if self._fixed is not None:
+            yield self
+            return
+        with self._readers.snapshot() as db:
+            still = Store(self._root)
+            still._readers, still._shelves, still._fixed = self._readers, self._shelves, db
+            yield still
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self.snapshot() as still, plain_errors(self._root):
+            assert still._fixed is not None, "a snapshot has a transaction"
+            yield still._fixed
+
+    def videos(self) -> list[VideoRow]:
+        """Return what there is, by title."""
+        with self._reading() as db:
+            return queries.video_rows(db)
+
+    def find_video(self, name: str) -> str:
+        """Return the id of the one video that `name` means: id, path, title, start of an id, or part of a title.
+
+        Raises UnknownVideo, which names what there is.
+        """
+        with self._reading() as db:
+            return queries.find_video(db, name, self._root)
+
+    def version(self, video_id: str) -> str:
+        """Return the committed version of a video, such as "gen-000003"; raises UnknownVideo."""
+        with self._reading() as db:
+            return queries.where(db, video_id).version
+
+    def info(self, video_id: str) -> VideoInfo:
+        """Return what the container said of a video; raises UnknownVideo."""
+        with self._reading() as db:
+            return queries.info_of(db, video_id)
+
+    def clips(self, video_id: str) -> list[Clip]:
+        """Return the clips of a video in time order; raises UnknownVideo."""
+        with self._reading() as db:
+            return queries.clips_of(db, video_id)
+
+    def frames(self, video_id: str) -> list[StoredFrame]:
+        """Return the sampled frames of a video in time order, without thumbnails; raises UnknownVideo."""
+        with self._reading() as db:
+            return queries.frames_of(db, video_id)
+
+    def speech(self, video_id: str) -> list[Utterance]:
+        """Return what is said in a video; raises UnknownVideo."""
+        with self._reading() as db:
+            return queries.speech_of(db, video_id)
+
+    def texts(self, video_id: str) -> list[ScreenText]:
+        """Return what is written in a video; raises UnknownVideo."""
+        with self._reading() as db:
+            return queries.texts_of(db, video_id)
+
+    def damage(self, video_id: str) -> list[Damage]:
+        """Return what could not be decoded of a video; raises UnknownVideo."""
+        with self._reading() as db:
+            return queries.damage_of(db, video_id)
+
+    def thumbnail(self, frame_id: str) -> bytes:
+        """Return the JPEG of "VIDEO:INDEX", or of the kept frame that shows the same.
+
+        Raises InputError where there is no such frame.
+        """
+        video_id, _, index = frame_id.rpartition(":")
+        with self._opened(video_id) as generation:
+            if not index.isdecimal() or int(index) >= generation.num_frames:
+                raise InputError(f"no frame {frame_id[:80]!r}: give VIDEO:INDEX, INDEX below {generation.num_frames}")
+            return generation.thumbnail(int(index))
+
+    def features(self, video_id: str, frames: Sequence[int]) -> dict[str, NDArray[Any]]:
+        """Return the packed features of frames, by name, one row for each of `frames`; only these are read.
+
+        A frame that was not kept gets the row of the kept one that shows the same.
+        Raises UnknownVideo, StoreCorrupt, and ValueError for a frame that is not there.
+        """
+        with self._opened(video_id) as generation:
+            return generation.features(frames)
+
+    def vectors(self, video_id: str, kind: Kind) -> Floats:
+        """Return the unit vectors [n, e] of kept frames, utterances or texts; [0, 0] if there are none."""
+        with self._opened(video_id) as generation:
+            return generation.vectors(kind)
+
+    def search_vectors(
+        self, kind: Kind, query: Floats, k: int, video_ids: Sequence[str] | None = None, *, profile: str = ""
+    ) -> list[tuple[str, int, float]]:
+        """Return the k entries nearest to `query` [e]: video id, index of the frame, utterance or text, cosine.
+
+        Raises ValueError unless all these videos have vectors of this width: pass `profile` in a mixed store.
+        """
+        _check_question(k, video_ids)
+        if not np.isfinite(query).all():
+            raise ValueError("the question's vector holds what is not a number")
+        from hicom_agent.memory.vectors import best_of
+
+        with self._reading() as db:
+            wanted = queries.indexed(db, kind, video_ids, profile)
+            indexes = ((which.video_id, self._shelf().index(which, kind, cache)) for which, cache in wanted)
+            return best_of(((video_id, index) for video_id, index in indexes if index is not None), query, k)
+
+    def search_words(
+        self, kind: WordKind, query: str, k: int, video_ids: Sequence[str] | None = None
+    ) -> list[tuple[str, int, float]]:
+        """Return the k utterances or texts with words of `query`: video id, index, BM25 score (more is better)."""
+        _check_question(k, video_ids)
+        with self._reading() as db:
+            return search_words(db, kind, query, k, video_ids)
+
+    @contextmanager
+    def _opened(self, video_id: str) -> Iterator[Generation]:
+        """Give the arrays of the committed generation; the transaction around keeps them from being removed."""
+        with self._reading() as db:
+            yield self._shelf().generation(queries.where(db, video_id))
+
+    def _shelf(self) -> Shelf:
+        if not self._shelves:
+            from hicom_agent.memory.vectors import Shelf  # FAISS takes a while to import
+
+            self._shelves.append(Shelf(self._root))
+        return self._shelves[0]
+
+
+def _check_question(k: int, video_ids: Sequence[str] | None) -> None:
+    if k < 1:
+        raise ValueError(f"need k >= 1, got {k}")
+    if isinstance(video_ids, str):
+        raise TypeError(f"video_ids is a list of ids, got the string {video_ids!r}")
