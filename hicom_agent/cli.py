@@ -35,7 +35,8 @@ models_app = typer.Typer(help="See, fetch and check the models.", no_args_is_hel
 app.add_typer(models_app, name="models")
 
 StoreOption = Annotated[
-    Path | None, typer.Option("--store", help="Folder of the memory; default: HICOM_AGENT_STORE, else a per-user folder.")
+    Path | None,
+    typer.Option("--store", help="Folder of the memory; default: HICOM_AGENT_STORE, else a per-user folder."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 VideoArgument = Annotated[str, typer.Argument(help="An indexed video: path, id, or a unique part of its title.")]
@@ -90,7 +91,9 @@ def index(
 def ask(
     video: VideoArgument,
     question: Annotated[str, typer.Argument(help="What you want to know.")],
-    llm: Annotated[str | None, typer.Option(help="A LangChain chat model, e.g. ollama:qwen3; default: packaged.")] = None,
+    llm: Annotated[
+        str | None, typer.Option(help="A LangChain chat model, e.g. ollama:qwen3; default: packaged.")
+    ] = None,
     as_json: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
@@ -220,7 +223,9 @@ def models_pull(names: Annotated[list[str] | None, typer.Argument(help="Default:
 
 
 @models_app.command("verify", epilog="Example: hicom-agent models verify lite0")
-def models_verify(names: Annotated[list[str] | None, typer.Argument(help="Default: all that are here.")] = None) -> None:
+def models_verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Default: all that are here.")] = None,
+) -> None:
     """Compare every file of the models with its checksum."""
     with workspace() as work:
         rows = work.verify_models(names or [])

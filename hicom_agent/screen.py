@@ -79,7 +79,9 @@ def report_line(report: Any) -> str:
 
 def model_line(row: Mapping[str, Any]) -> str:
     """Return one line of `models list`."""
-    return f"{row['name']:<16} {row['state']:<8} {row['size_bytes'] / 2**20:>7.1f} MB  {row['licence']}  {row['source']}"
+    return (
+        f"{row['name']:<16} {row['state']:<8} {row['size_bytes'] / 2**20:>7.1f} MB  {row['licence']}  {row['source']}"
+    )
 
 
 def doctor_lines(report: Mapping[str, Any]) -> list[str]:

@@ -21,7 +21,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    store: Path = Field(default_factory=lambda: user_data_path("hicom-agent"), description="where videos are remembered")
+    store: Path = Field(
+        default_factory=lambda: user_data_path("hicom-agent"), description="where videos are remembered"
+    )
     cache: Path = Field(default_factory=lambda: user_cache_path("hicom-agent"), description="where models are kept")
     roots: tuple[Path, ...] = Field(default=(), description="folders videos may be opened from; none: anywhere")
     profile: Literal["nano"] = "nano"

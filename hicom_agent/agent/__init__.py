@@ -165,9 +165,10 @@ def _choose(sub: SubQuestion, words: list[Evidence], sight: Sight) -> list[Evide
     if "visual" in sub.sources and not sight.evidence:
         fitting += [piece for piece in words if piece.modality not in sub.sources and piece.support >= WIDEN_FROM]
     pieces = fitting + (sight.evidence or sight.closest[:3])
-    return sorted((piece for piece in pieces if piece.support >= FILTER), key=lambda p: (-p.support, p.start_s)) or sorted(
-        pieces, key=lambda p: -p.support
-    )[:3]
+    return (
+        sorted((piece for piece in pieces if piece.support >= FILTER), key=lambda p: (-p.support, p.start_s))
+        or sorted(pieces, key=lambda p: -p.support)[:3]
+    )
 
 
 def _text(subs: list[SubQuestion], partials: list[Partial]) -> str:

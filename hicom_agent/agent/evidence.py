@@ -62,9 +62,7 @@ def find_words(
     return sorted(found, key=lambda piece: -piece.support)
 
 
-def _piece(
-    kind: str, video_id: str, index: int, rows: Sequence[Utterance | ScreenText], support: float
-) -> Evidence:
+def _piece(kind: str, video_id: str, index: int, rows: Sequence[Utterance | ScreenText], support: float) -> Evidence:
     row = rows[index]
     modality: Modality = "speech" if kind == "speech" else "text"
     return Evidence(video_id, modality, row.start_s, row.end_s, support, row.text, index)

@@ -73,7 +73,9 @@ def _kind(question: str) -> Kind:
         return "how long"
     if re.match(r"(?:when|since when|until when)\b", text, re.IGNORECASE):
         return "when"
-    if _WHEN.search(text) and re.search(r"\b(?:film|video|clip|footage|recording|moment|timestamp)\b", text, re.IGNORECASE):
+    if _WHEN.search(text) and re.search(
+        r"\b(?:film|video|clip|footage|recording|moment|timestamp)\b", text, re.IGNORECASE
+    ):
         return "when"
     return "whether" if _WHETHER.match(text) else "open"
 

@@ -101,16 +101,22 @@ def look(store: Store, encoder: Encoder, film: Film, question: str, limit: int) 
         end_s = min(start_s + film.step_s, clip.end_s)
         seen = ", ".join(names[best])
         sight.closest.append(
-            Evidence(film.video_id, "visual", start_s, end_s, float(presence[best]), seen, film.frames[indices[best]].shown_by)
+            Evidence(
+                film.video_id,
+                "visual",
+                start_s,
+                end_s,
+                float(presence[best]),
+                seen,
+                film.frames[indices[best]].shown_by,
+            )
         )
     sight.evidence = sorted(join_moments(sight.evidence, film.step_s), key=lambda piece: -piece.support)
     sight.closest.sort(key=lambda piece: -piece.support)
     return sight
 
 
-def _moments(
-    film: Film, clip: Clip, indices: list[int], presence: Floats, names: list[list[str]]
-) -> list[Evidence]:
+def _moments(film: Film, clip: Clip, indices: list[int], presence: Floats, names: list[list[str]]) -> list[Evidence]:
     """Return stretches of a clip in which presence reaches SEEN_FROM and stays above STILL_SEEN_FROM."""
     found: list[Evidence] = []
     for first, last in runs(presence, SEEN_FROM, STILL_SEEN_FROM):
