@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
-from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 STRIDE_PX = 32  # one grid cell is made for each 32 x 32 pixels
 
@@ -21,10 +21,8 @@ class _Conv(nn.Module):
         size, stride = conv.weight.shape[-1], conv.stride[0]
         padding = 0 if stride == 2 else size // 2
         self.conv = nn.Conv2d(conv.in_channels, conv.out_channels, size, stride, padding, groups=conv.groups)
-        weight, bias = fuse_conv_bn_weights(
-            conv.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-        )
-        self.conv.weight, self.conv.bias = weight, bias
+        fused: Any = fuse_conv_bn_eval(conv, norm)
+        self.conv.weight, self.conv.bias = fused.weight, fused.bias
         # on even sizes TensorFlow's padding has its odd row and column at the end
         self.pad = [(size - 2) // 2, (size - 1) // 2] * 2 if stride == 2 else []
         self.relu = relu
@@ -45,7 +43,7 @@ class _Block(nn.Module):
         self.steps = nn.Sequential(*steps, _Conv(block._project_conv, block._bn2, relu=False))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.steps(x)
+        y: torch.Tensor = self.steps(x)
         return x + y if self.skip else y
 
 
@@ -62,7 +60,9 @@ class Lite0(nn.Module):
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return class logits [b, h, w, 1000] for RGB uint8 pictures [b, H, W, 3], sides multiples of 32."""
-        x = pictures.permute(0, 3, 1, 2).to(torch.float32).div_(127.5).sub_(1)  # [b, 3, H, W], memory stays channels last
+        x = (
+            pictures.permute(0, 3, 1, 2).to(torch.float32).div_(127.5).sub_(1)
+        )  # [b, 3, H, W], memory stays channels last
         return self.classifier(self.trunk(x).permute(0, 2, 3, 1))  # type: ignore[no-any-return]
 
 

@@ -43,4 +43,5 @@ class SentenceModel:
         states = self._model(**batch).last_hidden_state  # [n, tokens, d]
         mask = batch["attention_mask"].unsqueeze(-1)
         means = (states * mask).sum(1) / mask.sum(1)
-        return torch.nn.functional.normalize(means, dim=-1).numpy()  # type: ignore[no-any-return]
+        vectors: Floats = torch.nn.functional.normalize(means, dim=-1).numpy()
+        return vectors

@@ -1,0 +1,119 @@
+"""HICom's guided compression, the parameter-free direct form: the question attends, patches are averaged.
+
+Local: the grid is cut into groups of a few frames by a few cells, and each group becomes one token, the mean of its
+values weighted by how well its keys answer to the guide. Global: the same over all patches at once.
+Tensors only: keys K [t, h, w, e], values V [t, h, w, d], guide g [e]; any t, h, w from 1.
+
+Source: HICom (arXiv 2503.16036), LocalCompressor and GlobalCompressor with direct guidance and no learned parts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+Window = tuple[int, int, int]  # frames, rows, columns of a group
+
+
+def window_starts(length: int, size: int) -> list[int]:
+    """Return where windows of `size` cells start, so that together they cover `length` cells.
+
+    An axis shorter than the window has one window with all its cells. When `size` does not divide `length`,
+    the last windows take up the last cell of the window before: padding instead would let attention look at
+    cells that are not there. Some lengths (9 by 4) are too short for that and spread their windows evenly.
+
+    Raises ValueError unless both are at least 1.
+    Source: released code, LocalCompressor.balance_divide_feature; the even spread is ours, the original raises.
+
+    >>> window_starts(10, 4), window_starts(9, 4)
+    ([0, 3, 6], [0, 2, 5])
+    """
+    if length < 1 or size < 1:
+        raise ValueError(f"need length and size of at least 1, got {length=} and {size=}")
+    size = min(size, length)
+    count = -(-length // size)
+    if length % size == 0:
+        return [i * size for i in range(count)]
+    if length <= (size - 1) * count:
+        return [round(i * (length - size) / (count - 1)) for i in range(count)]
+    num_fresh = length % count or count
+    return [i * size - max(0, i - num_fresh + 1) for i in range(count)]
+
+
+def make_window_cells(length: int, size: int) -> Tensor:
+    """Return the cells of each window, [windows, min(size, length)], int64."""
+    starts = torch.tensor(window_starts(length, size))
+    return starts[:, None] + torch.arange(min(size, length))
+
+
+def group_cells(x: Tensor, window: Window) -> Tensor:
+    """Return the members of each group, [gt, gh, gw, members, c], of x [t, h, w, c]; both in (t, h, w) order."""
+    sizes = [min(size, length) for size, length in zip(window, x.shape[:3], strict=True)]
+    if all(length % size == 0 for size, length in zip(sizes, x.shape[:3], strict=True)):
+        counts = [length // size for size, length in zip(sizes, x.shape[:3], strict=True)]
+        parts = x.reshape(counts[0], sizes[0], counts[1], sizes[1], counts[2], sizes[2], -1)  # the hot path: a view
+    else:
+        parts = x
+        for axis, size in enumerate(sizes):  # axes 0, 1, 2 become pairs 0-1, 2-3, 4-5
+            cells = make_window_cells(x.shape[axis], size).to(x.device)
+            parts = parts.index_select(2 * axis, cells.flatten())
+            parts = parts.reshape(*parts.shape[: 2 * axis], *cells.shape, *parts.shape[2 * axis + 1 :])
+    return parts.permute(0, 2, 4, 1, 3, 5, 6).flatten(3, 5)
+
+
+def ungroup_sum(members: Tensor, shape: tuple[int, int, int], window: Window) -> Tensor:
+    """Return [t, h, w]: of each cell the sum of its entries in `members` [gt, gh, gw, members]."""
+    cells = torch.arange(shape[0] * shape[1] * shape[2], device=members.device).reshape(*shape, 1)
+    where = group_cells(cells, window).flatten()
+    total = torch.zeros(cells.numel(), dtype=members.dtype, device=members.device)
+    return total.index_add_(0, where, members.flatten()).reshape(shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """What a guide makes of one grid; logits are g·K divided by the temperature."""
+
+    tokens: Tensor  # [..., d], means of values
+    weights: Tensor  # [..., members], sum to 1 in each group
+    logits: Tensor  # [..., members]
+
+
+def attend(keys: Tensor, values: Tensor, guide: Tensor, temperature: float | None) -> Attended:
+    """Return the mean of values [..., members, d] weighted by softmax of g·K / temperature, in float32.
+
+    The release divides by the square root of the width, which is what None means; its vectors are long.
+    Vectors of unit length need a temperature of a few hundredths, or all members weigh the same.
+    """
+    logits = (keys.float() @ guide.float()) / (temperature or keys.shape[-1] ** 0.5)
+    weights = torch.softmax(logits, dim=-1)
+    tokens = (weights.to(values.dtype).unsqueeze(-2) @ values).squeeze(-2)
+    return Attended(tokens, weights, logits)
+
+
+class LocalCompressor(nn.Module):
+    """One token for each group of `window` frames by rows by columns."""
+
+    def __init__(self, window: Window = (4, 3, 3), temperature: float | None = None) -> None:
+        super().__init__()
+        self.window = window
+        self.temperature = temperature
+
+    def forward(self, keys: Tensor, values: Tensor, guide: Tensor) -> Attended:
+        """Return tokens [gt, gh, gw, d] and the weights and logits of each group's members."""
+        return attend(group_cells(keys, self.window), group_cells(values, self.window), guide, self.temperature)
+
+
+class GlobalCompressor(nn.Module):
+    """`num_tokens` tokens for the whole clip. Guided directly they are all equal, as in the release."""
+
+    def __init__(self, num_tokens: int = 32, temperature: float | None = None) -> None:
+        super().__init__()
+        self.num_tokens = num_tokens
+        self.temperature = temperature
+
+    def forward(self, keys: Tensor, values: Tensor, guide: Tensor) -> Tensor:
+        """Return [num_tokens, d]. Positions are not added: without learned projections they mean nothing."""
+        attended = attend(keys.flatten(0, 2), values.flatten(0, 2), guide, self.temperature)
+        return attended.tokens.expand(self.num_tokens, -1)
