@@ -51,7 +51,7 @@ def common(store: StoreOption = None) -> None:
 
 @contextmanager
 def workspace(store: Path | None = None, **flags: Any) -> Iterator[Workspace]:
-    """Yield what the tools work on; `--store` may stand before or after the command. Progress goes to standard error."""
+    """Yield what the tools work on; `--store` may stand before or after the command."""
     from hicom_agent.build import Workspace
     from hicom_agent.screen import progress_bars
     from hicom_agent.settings import load_settings

@@ -72,7 +72,8 @@ def report_line(report: Any) -> str:
     new = f"{report.num_kept} of {report.num_sampled} frames encoded"
     lost = f", {len(report.damage)} damaged stretches" if report.damage else ""
     return (
-        f"{report.video_id}  {plain(report.title)}: {report.state} {timecode(report.duration_s)} in {report.seconds:.1f} s, "
+        f"{report.video_id}  {plain(report.title)}: {report.state} {timecode(report.duration_s)} "
+        f"in {report.seconds:.1f} s, "
         f"{report.num_clips} clips, {new}, {report.num_utterances} utterances, {report.num_texts} texts{lost}"
     )
 

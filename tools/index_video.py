@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from hicom_agent.ingest import Report
     from hicom_agent.tools.workspace import Workspace
 
-SUFFIXES = frozenset(
-    ".3g2 .3gp .avi .flac .flv .m2ts .m4a .m4v .mkv .mov .mp3 .mp4 .mpeg .mpg .mts .oga .ogg .ogv .opus .ts .wav .webm".split()
+SUFFIXES = tuple(
+    f".{name}"
+    for name in "3g2 3gp avi flac flv m2ts m4a m4v mkv mov mp3 mp4 mpeg mpg mts oga ogg ogv opus ts wav webm".split()  # noqa: SIM905
 )
 
 
@@ -43,10 +44,10 @@ def _expand(text: str) -> list[Path]:
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not p.is_dir())
         if not files:
-            raise InputError(f"folder {text} has no videos; known endings: {' '.join(sorted(SUFFIXES))}")
+            raise InputError(f"folder {text} has no videos; known endings: {' '.join(SUFFIXES)}")
         return files
     if glob.has_magic(text) and not path.exists():
-        matches = (Path(match) for match in sorted(glob.glob(str(path), recursive=True)))
+        matches = (Path(match) for match in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207  # absolute patterns too
         files = [p for p in matches if p.suffix.lower() in SUFFIXES and not p.is_dir()]
         if not files:
             raise InputError(f"no video matches {text!r}; quote a glob so that the shell leaves it alone")

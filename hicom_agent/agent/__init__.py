@@ -1,4 +1,4 @@
-"""Answers from memory: three routes to candidates, clips compressed under the question, evidence, an answer that cites."""
+"""Answers from memory: three routes to candidates, clips compressed under the question, evidence, citations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from hicom_agent.types import Answer, Citation, Clip, Coverage, Hit, Spend, time
 
 if TYPE_CHECKING:
     from hicom_agent.memory import Store, VideoRow
-    from hicom_agent.types import Floats
 
 __all__ = ["Agent", "Writer"]
 

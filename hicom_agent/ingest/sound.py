@@ -1,4 +1,4 @@
-"""Listening: what is said, in blocks of ten minutes; speech that crosses the end of a block is carried into the next."""
+"""Listening: what is said, in blocks of ten minutes; speech across the end of a block is carried into the next."""
 
 from __future__ import annotations
 
