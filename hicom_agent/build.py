@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hicom_agent.memory import Store
     from hicom_agent.ocr import ScreenReader
     from hicom_agent.speech import Transcriber
-    from hicom_agent.types import Frame
+    from hicom_agent.types import Frame, VideoInfo
     from hicom_agent.video import Limits
 
 LOG = logging.getLogger(__name__)
@@ -96,6 +96,13 @@ class Workspace:
         from hicom_agent.video import Limits
 
         return Limits(max_duration_s=self.settings.max_duration_s)
+
+    def probe(self, path: str | Path) -> VideoInfo:
+        """Return what a file is; raises VideoRefused or VideoUnreadable."""
+        from hicom_agent import video
+
+        with video.open_video(path, self.settings.roots, self.settings.max_video_bytes) as opened:
+            return video.probe(opened, self.limits)
 
     def indexer(self, store: Store) -> Indexer:
         """Return what watches videos and writes into `store`."""

@@ -237,7 +237,7 @@ def models_verify(
 
 def show_json(value: Any, indent: int | None = 2) -> None:
     """Print `value` as JSON on standard output."""
-    typer.echo(json.dumps(value, indent=indent, ensure_ascii=False))
+    typer.echo(json.dumps(value, indent=indent, ensure_ascii=False, default=str))
 
 
 def complain(error: Exception) -> None:

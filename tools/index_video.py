@@ -21,7 +21,11 @@ SUFFIXES = tuple(
 
 
 def index_video(workspace: Workspace, path: str | Path, *, again: bool = False) -> Report:
-    """Watch the video at `path` and remember it; the same content again is a no-op that says so."""
+    """Watch the video at `path` and remember it; the same content again is a no-op that says so.
+
+    A file that cannot be opened is refused before a model is loaded or the store is touched.
+    """
+    workspace.probe(path)
     with workspace.store(write=True) as store:
         return workspace.indexer(store).index(path, again=again)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from hicom_agent.ingest import Indexer
     from hicom_agent.memory import Store
     from hicom_agent.settings import Settings
-    from hicom_agent.types import Frame
+    from hicom_agent.types import Frame, VideoInfo
 
 
 class Workspace(Protocol):
@@ -20,6 +21,9 @@ class Workspace(Protocol):
 
     def store(self, *, write: bool = False) -> AbstractContextManager[Store]:
         """Open the memory."""
+
+    def probe(self, path: str | Path) -> VideoInfo:
+        """Return what a file is; raises VideoRefused or VideoUnreadable."""
 
     def indexer(self, store: Store) -> Indexer:
         """Return what watches videos."""

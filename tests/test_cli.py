@@ -1,0 +1,153 @@
+"""The command line: what a person or a program sees, and what bad input gives."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from hicom_agent.cli import main
+from hicom_agent.testing import make_video
+
+COMMANDS = ["index", "ask", "search", "list", "show", "frames", "forget", "models", "doctor"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.mark.parametrize("command", [*([name] for name in COMMANDS if name != "models"), ["models", "pull"]])
+def test_every_help_text_has_an_example(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "--help"]) == 0
+    assert f"Example: hicom-agent {' '.join(command)}" in capsys.readouterr().out
+
+
+def test_the_readme_names_every_command() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert all(f"`hicom-agent {name}" in readme for name in COMMANDS)
+
+
+def test_an_unknown_option_is_the_users_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--colour"]) == 2
+    assert "--colour" in capsys.readouterr().err
+
+
+def test_the_store_may_be_named_before_or_after_the_command(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--store", str(store), "list", "--json"]) == main(["list", "--json", "--store", str(store)]) == 0
+    assert capsys.readouterr().out == "[]\n[]\n"
+    assert not store.exists()
+
+
+def fails(arguments: list[str], capsys: pytest.CaptureFixture[str], expected: int = 2) -> str:
+    """Run a command that must fail with one line, and return the line."""
+    assert main(arguments) == expected
+    seen = capsys.readouterr()
+    assert seen.out == ""
+    lines = [line for line in seen.err.splitlines() if line.startswith("hicom-agent:")]
+    assert len(lines) == 1 and "Traceback" not in seen.err
+    return lines[0]
+
+
+def test_a_missing_path_is_named(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "nothing.mp4" in fails(["index", "nothing.mp4", "--store", str(store)], capsys)
+    assert not store.exists()
+
+
+def test_a_folder_without_videos_is_named(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    assert "has no videos" in fails(["index", str(tmp_path / "empty"), "--store", str(store)], capsys)
+
+
+def test_a_glob_without_matches_is_named(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no video matches" in fails(["index", str(tmp_path / "*.mp4"), "--store", str(store)], capsys)
+
+
+def _text(path: Path) -> None:
+    path.write_text("this is no video\n" * 50)
+
+
+def _playlist(path: Path) -> None:
+    path.write_text("#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")
+
+
+def _concat(path: Path) -> None:
+    path.write_text("ffconcat version 1.0\nfile /etc/hostname\n")
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+def _truncated(path: Path) -> None:
+    make_video(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+
+
+@pytest.mark.parametrize("make", [_text, _playlist, _concat, _empty, _fifo, _device, _socket])
+def test_what_is_no_video_is_refused_in_one_line(
+    make: object, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "film.mp4"
+    make(path)  # type: ignore[operator]
+    assert "film.mp4" in fails(["index", str(path), "--store", str(store)], capsys)
+    assert not store.exists()
+
+
+def test_a_link_out_of_the_root_is_refused(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, outside = tmp_path / "videos", tmp_path / "videos-private"
+    root.mkdir()
+    outside.mkdir()
+    make_video(outside / "film.mp4")
+    (root / "film.mp4").symlink_to(outside / "film.mp4")
+    monkeypatch.setenv("HICOM_AGENT_ROOTS", str(root))
+    assert "film.mp4" in fails(["index", str(root / "film.mp4"), "--store", str(store)], capsys)
+    assert "film.mp4" in fails(["index", str(outside / "film.mp4"), "--store", str(store)], capsys)
+    assert not store.exists()
+
+
+def test_an_empty_question_is_refused(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "question is empty" in fails(["ask", "film.mp4", "  ", "--store", str(store)], capsys)
+
+
+def test_an_overlong_question_is_refused(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "at most" in fails(["ask", "film.mp4", "x" * 5000, "--store", str(store)], capsys)
+
+
+def test_an_unknown_video_is_named_with_what_to_do(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "hicom-agent index" in fails(["ask", "film", "what is said?", "--store", str(store)], capsys)
+    assert "no indexed video" in fails(["forget", "film", "--store", str(store)], capsys)
+
+
+def test_models_can_be_listed_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {"lite0", "minilm", "whisper-base", "smollm2"} <= {row["name"] for row in rows}
+    assert all(row["licence"] for row in rows)
+
+
+def test_an_unknown_model_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "lite0" in fails(["models", "pull", "gpt-9"], capsys)
+
+
+def test_a_store_that_is_a_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("x")
+    assert str(tmp_path / "file") in fails(["list", "--store", str(tmp_path / "file")], capsys, 3)
