@@ -16,7 +16,7 @@ from hicom_agent.types import Progress
 
 if TYPE_CHECKING:
     from hicom_agent.agent import Agent, Writer
-    from hicom_agent.encode import NanoEncoder
+    from hicom_agent.encode.nano import NanoEncoder
     from hicom_agent.ingest import Indexer
     from hicom_agent.memory import Store
     from hicom_agent.ocr import ScreenReader
@@ -58,7 +58,7 @@ class Workspace:
     @cached_property
     def encoder(self) -> NanoEncoder:
         """Return what turns frames and questions into vectors."""
-        from hicom_agent.encode import NanoEncoder
+        from hicom_agent.encode.nano import NanoEncoder
 
         folders = [self.model(name) for name in ("lite0", "minilm", "imagenet-labels")]
         return NanoEncoder(folders[0] / "efficientnet-lite0.pth", folders[1], folders[2], threads=self.threads)
