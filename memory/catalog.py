@@ -164,15 +164,23 @@ class Readers:
         with self._lock:
             self._of = of
             db = self._idle.pop() if self._idle else None
+        db = self._connect() if db is None and of is not None else db
+        if db is not None and not self._fix(db):  # a writer is about to make the tables, or died before it did
+            db.close()
+            db = None
         if db is None:
-            db = self._empty() if of is None else self._connect()
+            db, of = self._empty(), None
+            self._fix(db)
+        return db, of
+
+    def _fix(self, db: sqlite3.Connection) -> bool:
+        """Begin a transaction at the state of now; return whether there are tables."""
         try:
             db.execute("BEGIN")
-            check_schema(db, self._root)  # the first read fixes the state
+            return check_schema(db, self._root) > 0  # the first read is what fixes the state
         except BaseException:
             db.close()
             raise
-        return db, of
 
     def _put_back(self, db: sqlite3.Connection, of: tuple[int, int] | None) -> None:
         db.execute("ROLLBACK")

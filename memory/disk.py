@@ -25,11 +25,12 @@ def crash_point(step: str) -> None:
         os._exit(137)
 
 
-def write_file(path: Path, parts: Iterable[bytes]) -> tuple[str, int]:
+def write_file(path: Path, parts: Iterable[bytes], *, last: bool = True) -> tuple[str, int]:
     """Write `parts` as one file and return its SHA-256 and size; after the return it survives a loss of power.
 
-    The order is what makes that true: the bytes reach the disk, then the name, then the folder's entry.
-    When anything fails, the file that was there before is untouched and no other one is left.
+    The order is what makes that true: the bytes reach the disk, then the name, then the folder's entry. Of several
+    files in one folder only the `last` need see to the folder. When anything fails, the file that was there before
+    is untouched and no other one is left.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     digest, size = hashlib.sha256(), 0
@@ -45,7 +46,8 @@ def write_file(path: Path, parts: Iterable[bytes]) -> tuple[str, int]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if last:
+        sync_folder(path.parent)
     return digest.hexdigest(), size
 
 

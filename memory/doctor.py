@@ -35,6 +35,7 @@ class Finding:
     what: str  # the video, file or table
     problem: str
     remedy: str
+    serious: bool = True  # False: answers are not affected, and the next run that writes sets it right
 
     def __str__(self) -> str:
         return f"{self.what}: {self.problem}; {self.remedy}"
@@ -89,14 +90,18 @@ def _check_videos(db: sqlite3.Connection, folder: Path) -> Iterator[Finding]:
 def _stray(path: Path, at: int) -> Finding:
     """Return what to say of a generation that is not the committed one."""
     if ".broken" in path.name:
-        return Finding(str(path), "put aside because it is broken", "index the video again, then remove this folder")
+        return Finding(
+            str(path), "put aside because it is broken", "index the video again, then remove this folder", serious=False
+        )
     if (path / FORGOTTEN).exists():
-        return Finding(str(path), "forgotten, and not yet removed", "the next run that writes removes it")
+        return Finding(
+            str(path), "forgotten, and not yet removed", "the next run that writes removes it", serious=False
+        )
     if (path / MANIFEST).exists() and number_of(path.name) > at:
-        return Finding(str(path), "whole, but not in the catalogue", "the next run that writes adds it")
+        return Finding(str(path), "whole, but not in the catalogue", "the next run that writes adds it", serious=False)
     if (path / MANIFEST).exists():
-        return Finding(str(path), "replaced, and not yet removed", "the next run that writes removes it")
-    return Finding(str(path), "never finished", "a run is at work, or the next one removes it")
+        return Finding(str(path), "replaced, and not yet removed", "the next run that writes removes it", serious=False)
+    return Finding(str(path), "never finished", "a run is at work, or the next one removes it", serious=False)
 
 
 def _problem_of(db: sqlite3.Connection, folder: Path, which: Published) -> str:
@@ -128,16 +133,18 @@ def _check_caches(db: sqlite3.Connection, folder: Path, which: Published) -> Ite
     for name, digest in db.execute(query, [which.video_id]):
         path = folder / CACHE / name
         if not path.is_file():
-            yield Finding(str(path), "the cache file is missing; answers are slower, not wrong", _REPAIR)
+            yield Finding(str(path), "the cache file is missing; answers are slower, not wrong", _REPAIR, serious=False)
         elif hash_file(path) != digest:
-            yield Finding(str(path), "the cache file is damaged and is not used", _REPAIR)
+            yield Finding(str(path), "the cache file is damaged and is not used", _REPAIR, serious=False)
 
 
 def _check_staging(db: sqlite3.Connection, folder: Path) -> Iterator[Finding]:
     for video_id, name, digest in db.execute("SELECT video_id, file, sha256 FROM segments"):
         path = folder / STAGING / video_id / name
         if not path.is_file() or hash_file(path) != digest:
-            yield Finding(str(path), "a finished segment is damaged", "it is made again when the video is indexed")
+            yield Finding(
+                str(path), "a finished segment is damaged", "it is made again when the video is indexed", serious=False
+            )
 
 
 def repair(folder: Path) -> list[str]:

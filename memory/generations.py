@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from hicom_agent.errors import StoreCorrupt, StoreTooNew
-from hicom_agent.memory.disk import crash_point, hash_file, make_folder, sync_folder, write_file
+from hicom_agent.memory.disk import crash_point, hash_file, make_folder, write_file
 from hicom_agent.types import Record
 
 SCHEMA = 1
@@ -97,7 +97,7 @@ def write_generation(folder: Path, record: Record) -> Manifest:
     make_folder(folder)
     files = {}
     for name, parts in _contents(record):
-        files[name] = write_file(folder / name, parts)
+        files[name] = write_file(folder / name, parts, last=name == FILES[-1])
         crash_point(name)
     body = {
         "schema": SCHEMA,
@@ -110,7 +110,6 @@ def write_generation(folder: Path, record: Record) -> Manifest:
     }
     write_file(folder / MANIFEST, [json.dumps(body, indent=1).encode()])
     crash_point("manifest")
-    sync_folder(folder.parent)
     return read_manifest(folder)
 
 

@@ -24,6 +24,7 @@ from hicom_agent.memory.generations import check_file, read_manifest
 _LOG = logging.getLogger(__name__)
 _NUM_OPEN = 128
 _INDEX_BYTES = 1 << 30
+_LOAD_BYTES = 1 << 32
 _open_file: Any = safe_open  # it has no types
 
 Floats = NDArray[np.float32]
@@ -144,8 +145,12 @@ def load_index(path: Path, digest: str) -> Any | None:
     if sha256(data).hexdigest() != digest:
         _LOG.warning("%s is not what was written; the index is made again from the vectors", path)
         return None
-    faiss.set_deserialization_vector_byte_limit(len(data))
-    return faiss.deserialize_index(np.frombuffer(data, np.uint8))
+    faiss.set_deserialization_vector_byte_limit(_LOAD_BYTES)  # of the whole process, so always the same
+    try:
+        return faiss.deserialize_index(np.frombuffer(data, np.uint8))
+    except RuntimeError as error:
+        _LOG.warning("%s is of another FAISS; the index is made again from the vectors: %s", path, error)
+        return None
 
 
 class Shelf:

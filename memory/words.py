@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 _MAX_WORDS = 64
+_MAX_CHARS = 20_000
 # Scripts written without spaces: every sign is a word of its own, and what stood together is looked for together.
 _UNSPACED = re.compile(r"([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])")
 _STOP = (
@@ -35,7 +36,7 @@ def match_words(question: str) -> str:
     >>> match_words('When does "the dog" NOT bark?')
     '"dog" OR "bark"'
     """
-    words = list(dict.fromkeys(re.findall(r"[^\W_]+", question.lower())))
+    words = list(dict.fromkeys(re.findall(r"[^\W_]+", question[:_MAX_CHARS].lower())))
     telling = [word for word in words if word not in _STOP_WORDS] or words
     return " OR ".join(f'"{spaced(word).strip()}"' for word in telling[:_MAX_WORDS])
 

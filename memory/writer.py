@@ -63,6 +63,7 @@ class Writer:
         """Take the lock; raises StoreBusy, SetupError."""
         self._root = root
         self._lock = threading.RLock()
+        self._waiting: set[Path] = set()  # folders of videos with generations to remove
         with plain_errors(root):
             make_folder(root)
             self._file_lock = FileLock(root / LOCK, timeout=0, thread_local=False)
@@ -161,7 +162,7 @@ class Writer:
             if index is not None:
                 name = f"{manifest.video_id}-{manifest.version}-{kind}.faiss"
                 make_folder(self._root / CACHE)
-                files[kind] = CacheFile(name, *write_file(self._root / CACHE / name, [dump_index(index)]))
+                files[kind] = CacheFile(name, *write_file(self._root / CACHE / name, [dump_index(index)], last=False))
         return files
 
     def _give_up(self, generation: Path) -> None:
@@ -236,17 +237,14 @@ class Writer:
         return f"published {generation}: its commit was cut short", True
 
     def _drop_replaced(self, folder: Path) -> None:
-        """Remove the generations of a video that are not committed, unless somebody may still read them."""
-        if not nobody_reads_older(self.db):
-            return
-        current = published(self.db).get(folder.name)
-        for generation in generation_folders(folder):
-            if current is None or generation.name != current.version:
-                remove_folder(generation, first=MANIFEST)
-        with suppress(OSError):
-            if current is None:
-                folder.rmdir()  # stays where something put aside is left
-        self._sweep_cache()
+        """Remove the generations of a video that are not committed; those somebody may still read, another time."""
+        self._waiting.add(folder)
+        if nobody_reads_older(self.db):
+            current = published(self.db)
+            while self._waiting:
+                waiting = self._waiting.pop()
+                _drop_all_but(waiting, current.get(waiting.name))
+            self._sweep_cache()
 
     def _sweep_staging(self) -> None:
         """Remove the journals of runs that nobody came back to, and folders without a journal."""
@@ -265,6 +263,15 @@ class Writer:
         for path in (self._root / CACHE).glob("*.faiss"):
             if path.name not in known:
                 path.unlink(missing_ok=True)
+
+
+def _drop_all_but(folder: Path, current: Published | None) -> None:
+    for generation in generation_folders(folder) if folder.is_dir() else []:
+        if current is None or generation.name != current.version:
+            remove_folder(generation, first=MANIFEST)
+    if current is None:
+        with suppress(OSError):
+            folder.rmdir()  # stays where something put aside is left
 
 
 def put_aside(generation: Path, reason: object) -> str:
