@@ -1,0 +1,71 @@
+"""Answers rest on evidence: times from the index, words that the evidence holds, or a refusal."""
+
+from __future__ import annotations
+
+from hicom_agent.agent.compose import compose
+from hicom_agent.agent.evidence import Evidence
+from hicom_agent.agent.plan import understand
+from hicom_agent.llm.text import Draft
+
+
+class Scripted:
+    """A language model that says what it is told to, and remembers what it read."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.read: list[str] = []
+
+    def write(self, system: str, user: str, max_tokens: int = 64) -> Draft:
+        self.read.append(user)
+        return Draft(self.text, 0.9, len(user.split()), len(self.text.split()))
+
+
+def said(text: str, support: float = 0.9, start_s: float = 60.0) -> Evidence:
+    return Evidence("v", "speech", start_s, start_s + 3, support, text, 0)
+
+
+def seen(start_s: float, end_s: float, support: float = 0.8) -> Evidence:
+    return Evidence("v", "visual", start_s, end_s, support, "sports car", 4)
+
+
+def test_a_grounded_draft_is_the_answer() -> None:
+    model = Scripted("In the kitchen")
+    partial = compose(understand("Where is the suitcase?"), [said("The suitcase is in the kitchen.")], lambda: model)
+    assert partial.text == "In the kitchen" and not partial.abstained and partial.llm_tokens > 0
+    assert "[00:01:00] said: The suitcase is in the kitchen." in model.read[0]
+
+
+def test_an_invented_answer_is_dropped_for_the_words_themselves() -> None:
+    model = Scripted("In the garage, behind a Greyhound")
+    partial = compose(understand("Where is the suitcase?"), [said("The suitcase is in the kitchen.")], lambda: model)
+    assert "Greyhound" not in partial.text and "The suitcase is in the kitchen." in partial.text
+
+
+def test_without_support_it_abstains_and_names_the_closest_moments() -> None:
+    model = Scripted("A whale")
+    partial = compose(understand("What swims?"), [said("Good morning.", 0.2)], lambda: model)
+    assert partial.reason == "not seen" and [piece.text for piece in partial.used] == ["Good morning."]
+    assert not model.read
+
+
+def test_when_is_answered_from_the_index_without_a_model() -> None:
+    model = Scripted("At noon")
+    partial = compose(understand("When does a car drive by?"), [seen(15, 19, 0.9), seen(4, 9)], lambda: model)
+    assert partial.text == "At 00:00:04-00:00:09, 00:00:15-00:00:19"
+    assert not model.read and [piece.start_s for piece in partial.used] == [4, 15]
+
+
+def test_how_often_counts_the_stretches() -> None:
+    partial = compose(understand("How many times does a car pass?"), [seen(4, 9), seen(15, 19)], lambda: Scripted(""))
+    assert partial.text.startswith("Twice: ")
+
+
+def test_whether_is_yes_with_the_times() -> None:
+    partial = compose(understand("Is there a car?"), [seen(4, 9)], lambda: Scripted(""))
+    assert partial.text == "Yes, seen at 00:00:04-00:00:09"
+
+
+def test_a_model_that_says_not_in_the_evidence_is_heard() -> None:
+    model = Scripted("not in the evidence")
+    partial = compose(understand("Where is the suitcase?"), [said("The suitcase is in the kitchen.")], lambda: model)
+    assert partial.text == 'It is said at 00:01:00: "The suitcase is in the kitchen."'

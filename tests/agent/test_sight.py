@@ -1,0 +1,52 @@
+"""Moments: stretches of frames in which it is seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hicom_agent.agent.evidence import Evidence, fuse, word_support
+from hicom_agent.agent.sight import join_moments, runs
+from hicom_agent.types import Utterance
+
+
+def moment(start_s: float, end_s: float, support: float = 0.8, text: str = "car") -> Evidence:
+    return Evidence("v", "visual", start_s, end_s, support, text)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([], []),
+        ([0.2, 0.4, 0.4], []),
+        ([0.9], [(0, 0)]),
+        ([0.9, 0.1, 0.4, 0.6, 0.4], [(0, 0), (2, 4)]),
+        ([0.6, 0.3, 0.6], [(0, 2)]),
+    ],
+)
+def test_a_run_reaches_high_and_stays_above_low(values: list[float], expected: list[tuple[int, int]]) -> None:
+    assert runs(np.array(values, np.float32), 0.5, 0.3) == expected
+
+
+def test_touching_moments_become_one_with_the_surest_words() -> None:
+    joined = join_moments([moment(10, 12, 0.6, "van"), moment(4, 6), moment(12.5, 14, 0.9, "taxi")], 1.0)
+    assert [(m.start_s, m.end_s, m.text) for m in joined] == [(4, 6, "car"), (10, 14, "taxi")]
+    assert joined[1].support == 0.9
+
+
+def test_what_two_routes_find_comes_before_what_one_finds() -> None:
+    ranked = fuse([[("v", 1), ("v", 2)], [("v", 3), ("v", 2)]])
+    assert next(iter(ranked)) == ("v", 2)
+
+
+def test_shared_words_and_meaning_both_give_support_and_neighbours_half() -> None:
+    rows = [
+        Utterance(0, 1, "The suitcase is red."),
+        Utterance(1, 2, "It stands in the kitchen."),
+        Utterance(2, 3, "Goodbye."),
+    ]
+    own = word_support(["suitcas"], rows, 0, 0.5)
+    near = word_support(["suitcas"], rows, 1, 0.5)
+    far = word_support(["suitcas"], rows, 2, 0.5)
+    assert 1 > own > near > far > 0
+    assert word_support(["suitcas"], rows, 0, 0.1) < own
