@@ -1,8 +1,8 @@
 """The embedded encoder: an ImageNet classifier sees, its class names say it, sentence vectors compare it.
 
-A cell of the picture becomes the mean of the vectors of its likeliest class names (ConSE, arXiv 1312.5650),
-so that patches (E), frames and questions lie in one space, MiniLM's. The values (V) are the likelihoods
-of the classes themselves: tokens averaged from them can be put into words.
+A cell of the picture becomes the mean of the vectors of its likeliest class names (ConSE, arXiv 1312.5650), so that
+patches (E), frames and questions lie in one space, MiniLM's. The values (V) are the likelihoods of the 1000 classes
+and the shares of eleven colours: tokens averaged from them can be put into words.
 """
 
 from __future__ import annotations
@@ -18,18 +18,22 @@ import cv2
 import numpy as np
 import torch
 
-from hicom_agent.encode.labels import NUM_CLASSES, Labels, load_labels, make_label_vectors
+from hicom_agent.encode.colours import COLOURS, share_colours
+from hicom_agent.encode.guide import guide_text
+from hicom_agent.encode.labels import NUM_CLASSES, load_labels, make_label_vectors
 from hicom_agent.encode.lite0 import STRIDE_PX, load_lite0
-from hicom_agent.encode.packing import MAX_CELLS, SparseGrids, make_sparse, pack_grids, unpack_grids
+from hicom_agent.encode.packing import MAX_CELLS, SparseGrids, join_grids, make_sparse, pack_grids, unpack_grids
+from hicom_agent.encode.presence import FLATTEN, find_presence, rank_classes
 from hicom_agent.encode.sentences import SentenceModel
+from hicom_agent.encode.things import Vocabulary
 from hicom_agent.types import FrameFeatures
 
 if TYPE_CHECKING:
     from hicom_agent.types import Floats, Picture
 
-CODE_VERSION = 1  # raise when a change here alters vectors
+CODE_VERSION = 2  # raise when a change here alters vectors
 BATCH = 8
-CELL_TEMPERATURE = 3.0  # of the class likelihoods in E
+THINGS = Path(__file__).with_name("things.txt")
 
 
 class NanoEncoder:
@@ -40,26 +44,27 @@ class NanoEncoder:
     def __init__(self, lite0: Path, minilm: Path, labels: Path, threads: int = 0) -> None:
         if threads:
             torch.set_num_threads(threads)
-        self.version = (
-            f"{CODE_VERSION}-{_checksum([lite0, minilm / 'model.safetensors', *sorted(labels.glob('*.txt'))])}"
-        )
-        self.labels: Labels = load_labels(labels)
+        files = [lite0, minilm / "model.safetensors", *sorted(labels.glob("*.txt"))]
+        self.version = f"{CODE_VERSION}-{_checksum(files)}"
+        self.labels = load_labels(labels)
+        self._vocabulary = Vocabulary(THINGS, self.labels)
         self._lite0_path = lite0
         self._lite0: torch.nn.Module | None = None  # loaded with the first picture: a question needs none
         self._sentences = SentenceModel(minilm)
         self._label_vectors = self._cached_vectors(labels)
 
     def encode_frames(self, pictures: Sequence[Picture]) -> FrameFeatures:
-        """Return V [t, h, w, 1000], E [t, h, w, 384] and pooled [t, 384] of RGB pictures of any size."""
+        """Return V [t, h, w, 1011], E [t, h, w, 384] and pooled [t, 384] of RGB pictures of any size.
+
+        All are seen on the grid that suits the first.
+        """
         if not pictures:
             raise ValueError("need at least one picture")
-        if self._lite0 is None:
-            self._lite0 = load_lite0(self._lite0_path)
         rows, columns = choose_grid(pictures[0].shape[1] / pictures[0].shape[0])
         size_px = (columns * STRIDE_PX, rows * STRIDE_PX)
         small = [cv2.resize(picture, size_px, interpolation=cv2.INTER_AREA) for picture in pictures]
         grids = [self._look(np.stack(small[i : i + BATCH])) for i in range(0, len(small), BATCH)]
-        return self._make_features(_join(grids))
+        return self._make_features(join_grids(grids))
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """Return unit vectors [n, 384]."""
@@ -67,38 +72,49 @@ class NanoEncoder:
 
     def encode_guide(self, question: str) -> Floats:
         """Return the unit vector [384] of what the question looks for."""
-        vector: Floats = self._sentences.encode([question])[0]
+        vector: Floats = self._sentences.encode([guide_text(question)])[0]
         return vector
 
+    def presence(self, question: str, features: FrameFeatures) -> Floats:
+        """Return for each frame how likely it shows what the question looks for, [t] in 0 to 1."""
+        return find_presence(self._vocabulary.find(guide_text(question)), features.values)
+
+    def describe(self, features: FrameFeatures, limit: int) -> list[list[str]]:
+        """Return for each frame up to `limit` names of what it shows, likeliest first, at least one."""
+        return [
+            [self.labels.names[number][0] for number in numbers] for numbers in rank_classes(features.values, limit)
+        ]
+
     def pack(self, features: FrameFeatures) -> dict[str, np.ndarray]:
-        """Return arrays of t rows from which `unpack` restores the features; about 3 kB a frame."""
+        """Return arrays of t rows from which `unpack` restores the features; 2.5 kB a frame."""
         with np.errstate(divide="ignore"):
-            return pack_grids(make_sparse(np.log(features.values)))
+            logs = np.log(features.values[..., :NUM_CLASSES])
+        return pack_grids(make_sparse(logs, features.values[..., NUM_CLASSES:]))
 
     def unpack(self, packed: Mapping[str, np.ndarray]) -> FrameFeatures:
-        """Return the features that were packed, within 3 percent of each likelihood."""
-        return self._make_features(unpack_grids(packed))
+        """Return the features that were packed, to 3 percent of each likelihood and 1/30 of each colour's share."""
+        return self._make_features(unpack_grids(packed, len(COLOURS)))
 
     @torch.inference_mode()
     def _look(self, pictures: np.ndarray) -> SparseGrids:
-        assert self._lite0 is not None
+        if self._lite0 is None:
+            self._lite0 = load_lite0(self._lite0_path)
         logits = self._lite0(torch.from_numpy(pictures))
-        return make_sparse(torch.log_softmax(logits, dim=-1).numpy())
+        colours = share_colours(pictures, *logits.shape[1:3])
+        return make_sparse(torch.log_softmax(logits, dim=-1).numpy(), colours)
 
     def _make_features(self, grids: SparseGrids) -> FrameFeatures:
         rows, columns = (int(n) for n in grids.shapes[0])
         t, num_cells = len(grids.shapes), rows * columns
         classes = grids.classes[:, :num_cells].astype(np.int64)
-        logs = grids.log_likelihoods[:, :num_cells]
-        values = np.zeros((t, num_cells, NUM_CLASSES), np.float32)
-        np.put_along_axis(values, classes, np.exp(logs), axis=2)
-        flat = np.exp((logs - logs.max(axis=2, keepdims=True)) / CELL_TEMPERATURE)
-        flat /= flat.sum(axis=2, keepdims=True)
-        weights = np.zeros_like(values)
-        np.put_along_axis(weights, classes, flat, axis=2)
-        keys = weights @ self._label_vectors
+        values = np.zeros((t, num_cells, NUM_CLASSES + len(COLOURS)), np.float32)
+        np.put_along_axis(values, classes, np.exp(grids.log_likelihoods[:, :num_cells]), axis=2)
+        values[..., NUM_CLASSES:] = grids.colours[:, :num_cells]
+        flat: Floats = values[..., :NUM_CLASSES] ** np.float32(1 / FLATTEN)
+        flat /= np.maximum(flat.sum(axis=2, keepdims=True), 1e-9)
+        keys: Floats = flat @ self._label_vectors
         pooled = keys.mean(axis=1)
-        pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
+        pooled /= np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-9)
         return FrameFeatures(values.reshape(t, rows, columns, -1), keys.reshape(t, rows, columns, -1), pooled)
 
     def _cached_vectors(self, folder: Path) -> Floats:
@@ -121,18 +137,10 @@ def choose_grid(aspect: float) -> tuple[int, int]:
     """Return rows and columns, at most `MAX_CELLS` cells, nearest to width / height = `aspect`.
 
     >>> choose_grid(16 / 9)
-    (7, 12)
+    (6, 10)
     """
     rows = max(1, min(MAX_CELLS, round((MAX_CELLS / aspect) ** 0.5)))
     return rows, max(1, min(MAX_CELLS // rows, round(rows * aspect)))
-
-
-def _join(grids: Sequence[SparseGrids]) -> SparseGrids:
-    return SparseGrids(
-        np.concatenate([grid.shapes for grid in grids]),
-        np.concatenate([grid.classes for grid in grids]),
-        np.concatenate([grid.log_likelihoods for grid in grids]),
-    )
 
 
 def _checksum(paths: Sequence[Path]) -> str:

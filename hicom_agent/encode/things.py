@@ -1,0 +1,138 @@
+"""From the words of a question to the classes that would show it, and to what no class can show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from hicom_agent.encode.colours import find_colours
+from hicom_agent.encode.labels import Labels
+
+Role = Literal["main", "context", "person"]
+
+LONGEST = 4  # words of a name
+_PLURALS = {"people": "people", "men": "man", "women": "woman", "children": "child", "mice": "mouse", "knives": "knife",
+            "geese": "goose", "sheep": "sheep", "wolves": "wolf", "leaves": "leaf", "shelves": "shelf"}  # fmt: skip
+_KEEP = {"glasses", "sunglasses", "jeans", "trousers", "pants", "scissors", "binoculars", "bus", "gas", "lens", "grass"}
+_PREPOSITIONS = """
+in on at through into onto near by from along behind past over under across down up to of inside outside around beside
+between against during next front
+"""
+# names of classes that are more often something else in a question; they need an article before them
+_DOUBTFUL = """
+pick file bow swing safe stole rule hook slot iron switch fly drive whistle scale screw nail chest pole hip ear wing
+drum plane hammer sock pot brass ski paddle mask bonnet torch picket stage screen pen ring reel crane ram ruler lighter
+mortar chain bucket match spot bar face back park box head glass light watch star seat turn play tank tie sign ball tool
+bug seal jet bat hand board coat cap wall
+"""
+_ARTICLES = """
+a an the any some this that these those his her their its my your one two three several many
+"""
+PREPOSITIONS, DOUBTFUL, ARTICLES = (frozenset(text.split()) for text in (_PREPOSITIONS, _DOUBTFUL, _ARTICLES))
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One thing that is asked for."""
+
+    name: str
+    classes: tuple[int, ...]  # none: the encoder cannot see such things
+    role: Role
+    colour: str = ""  # that it should have
+
+
+class Vocabulary:
+    """Everyday names from a file, and the classes' own names for what the file does not have."""
+
+    def __init__(self, path: Path, labels: Labels) -> None:
+        self._classes: dict[tuple[str, ...], tuple[int, ...]] = {}
+        self._persons: set[tuple[str, ...]] = set()
+        self._read(path.read_text(encoding="utf-8"))
+        self._add_labels(labels)
+
+    def find(self, text: str) -> list[Thing]:
+        """Return the things that `text` names, in order; the longest name wins."""
+        words = [singular(word) for word in re.findall(r"[a-z0-9']+(?:-[a-z]+)*", text.lower())]
+        colours = find_colours(words)
+        things: list[Thing] = []
+        i, after_preposition = 0, False
+        while i < len(words):
+            name = self._longest_name(words, i)
+            if not name:
+                after_preposition = after_preposition or (words[i] in PREPOSITIONS and bool(things))
+                i += 1
+                continue
+            role: Role = "person" if name in self._persons else "context" if after_preposition else "main"
+            colour = next((colours[j] for j in range(i - 1, max(-1, i - 3), -1) if j in colours), "")
+            things.append(Thing(" ".join(name), self._classes[name], role, colour))
+            i, after_preposition = i + len(name), False
+        return things
+
+    def name_of(self, classes: Iterable[int]) -> str:
+        """Return the narrowest everyday name that covers all `classes`, "" if none does."""
+        wanted = set(classes)
+        fitting = [(len(found), name) for name, found in self._classes.items() if wanted <= set(found)]
+        return " ".join(min(fitting)[1]) if fitting else ""
+
+    def _longest_name(self, words: list[str], start: int) -> tuple[str, ...]:
+        for length in range(min(LONGEST, len(words) - start), 0, -1):
+            name = tuple(words[start : start + length])
+            doubtful = length == 1 and name[0] in DOUBTFUL and start > 0
+            if name in self._classes and not (doubtful and not self._after_article(words, start)):
+                return name
+        return ()
+
+    @staticmethod
+    def _after_article(words: list[str], start: int) -> bool:
+        return bool(ARTICLES & set(words[max(0, start - 2) : start])) or words[start - 1] in PREPOSITIONS
+
+    def _read(self, text: str) -> None:
+        person = False
+        for line in text.splitlines():
+            if line.startswith("#"):
+                person = line.startswith("# people")
+            elif line.strip():
+                names, _, numbers = line.partition(":")
+                classes = tuple(sorted(set(_expand(numbers))))
+                for name in names.split(","):
+                    key = tuple(singular(word) for word in name.split())
+                    self._classes[key] = classes
+                    if person and classes:
+                        self._persons.add(key)
+
+    def _add_labels(self, labels: Labels) -> None:
+        """Add each class under its own names, and under the last word of names that several classes share."""
+        found: dict[tuple[str, ...], set[int]] = {}
+        for number, names in enumerate(labels.names):
+            for name in names:
+                key = tuple(singular(word) for word in re.findall(r"[a-z0-9']+(?:-[a-z]+)*", name.lower()))
+                found.setdefault(key, set()).add(number)
+                found.setdefault(key[-1:], set()).add(number)
+        for key, numbers in found.items():
+            self._classes.setdefault(key, tuple(sorted(numbers)))
+
+
+def singular(word: str) -> str:
+    """Return the singular of an English noun, by rule.
+
+    >>> [singular(word) for word in ("cars", "buses", "berries", "glass", "knives")]
+    ['car', 'bus', 'berry', 'glass', 'knife']
+    """
+    if word in _KEEP or len(word) <= 3 or not word.endswith(("s", "men", "people", "children", "mice", "geese")):
+        return _PLURALS.get(word, word)
+    if word in _PLURALS:
+        return _PLURALS[word]
+    for ending, replacement in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("xes", "x"), ("sses", "ss"),
+                                ("uses", "us"), ("ss", "ss"), ("us", "us"), ("is", "is"), ("s", "")):  # fmt: skip
+        if word.endswith(ending):
+            return word[: len(word) - len(ending)] + replacement
+    return word
+
+
+def _expand(numbers: str) -> Iterable[int]:
+    for part in numbers.split():
+        first, _, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)

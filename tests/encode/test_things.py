@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import hicom_agent.encode
+from hicom_agent.encode.labels import Labels
+from hicom_agent.encode.things import Vocabulary, singular
+
+FILE = Path(hicom_agent.encode.__file__).with_name("things.txt")
+
+
+@pytest.fixture(scope="module")
+def vocabulary() -> Vocabulary:
+    names: list[tuple[str, ...]] = [(f"class{i}",) for i in range(1000)]
+    names[207] = ("golden retriever",)
+    names[208] = ("Labrador retriever",)
+    names[714] = ("pick", "plectrum")
+    names[620] = ("laptop", "laptop computer")
+    return Vocabulary(FILE, Labels(tuple(names), ("",) * 1000))
+
+
+def test_the_longest_name_wins_and_plurals_count(vocabulary: Vocabulary) -> None:
+    (thing,) = vocabulary.find("blue bottle caps")
+    assert thing.name == "bottle cap" and thing.colour == "blue" and 455 in thing.classes
+
+
+def test_a_colour_belongs_to_the_thing_that_follows_it(vocabulary: Vocabulary) -> None:
+    assert [(t.name, t.colour) for t in vocabulary.find("a man beside a dark red car")] == [("man", ""), ("car", "red")]
+
+
+def test_what_follows_a_preposition_is_only_context(vocabulary: Vocabulary) -> None:
+    assert [(t.name, t.role) for t in vocabulary.find("a car in the parking lot")] == [
+        ("car", "main"),
+        ("parking lot", "context"),
+    ]
+
+
+def test_things_that_no_class_shows_are_known_as_such(vocabulary: Vocabulary) -> None:
+    hand, bottle = vocabulary.find("a hand takes a bottle")
+    assert hand.classes == () and bottle.classes
+
+
+def test_names_of_classes_are_found_whole_and_by_their_last_word(vocabulary: Vocabulary) -> None:
+    assert vocabulary.find("a golden retriever")[0].classes == (207,)
+    assert vocabulary.find("two retrievers")[0].classes == (207, 208)
+
+
+def test_a_verb_is_not_taken_for_a_thing(vocabulary: Vocabulary) -> None:
+    assert [t.name for t in vocabulary.find("someone picks up a bottle")] == ["someone", "bottle"]
+    assert vocabulary.find("is this a pick")[0].classes == (714,)
+
+
+def test_nothing_is_found_in_words_that_name_nothing(vocabulary: Vocabulary) -> None:
+    assert vocabulary.find("why did it go wrong") == []
+
+
+def test_every_line_of_the_file_has_classes_that_exist(vocabulary: Vocabulary) -> None:
+    assert len(vocabulary._classes) > 300
+    assert all(0 <= number < 1000 for classes in vocabulary._classes.values() for number in classes)
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("cars", "car"), ("men", "man"), ("glasses", "glasses"), ("bus", "bus"), ("boxes", "box"), ("grass", "grass")],
+)
+def test_singulars(word: str, expected: str) -> None:
+    assert singular(word) == expected
