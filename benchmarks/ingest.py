@@ -84,12 +84,16 @@ def main() -> None:
     film = make_film(options.footage or [FOOTAGE / name for name in NAMES], BENCH, minutes)
     settings = load_settings({"store": BENCH / "store", "speech": False, "ocr": False})
     work = Workspace(settings)
-    lines = measure_passes(work, film, options.rounds)
-    lines += measure_index(work, film, minutes / 60)
-    lines += measure_answers(work, film)
-    lines += measure_starts(work, film)
-    for line in lines:
-        print(line)
+    lines: list[Line] = []
+    for measure in (
+        lambda: measure_passes(work, film, options.rounds),
+        lambda: measure_index(work, film, minutes / 60),
+        lambda: measure_answers(work, film),
+        lambda: measure_starts(work, film),
+    ):
+        found = measure()
+        print(*found, sep="\n", flush=True)
+        lines += found
     save(lines, film, minutes)
 
 

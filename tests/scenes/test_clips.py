@@ -43,7 +43,7 @@ def test_flash_cuts_make_clips_of_their_own_rather_than_hang_on_to_long_shots() 
 
 
 def test_what_could_not_be_decoded_is_in_no_clip() -> None:
-    clips = make_clips(40.0, [5.0, 22.0], holes=[(20.0, 25.0), (24.0, 26.0), (38.0, 99.0)])
+    clips = make_clips(40.0, [5.0, 22.0], holes=[(20.0, 26.0), (24.0, 25.0), (38.0, 99.0)])
     assert spans(clips) == [(0.0, 5.0), (5.0, 20.0), (26.0, 38.0)]
 
 
