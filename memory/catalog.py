@@ -9,20 +9,18 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hicom_agent.errors import StoreCorrupt, StoreTooNew
 from hicom_agent.memory.disk import plain_errors
-from hicom_agent.memory.generations import SCHEMA, Manifest, video_folders
-from hicom_agent.memory.words import spaced
+from hicom_agent.memory.generations import SCHEMA, video_folders
 
 CATALOG = "catalog.sqlite"
 CACHE = "cache"
-_COLUMNS = (
+VIDEO_COLUMNS = (
     "video_id, sha256, path, title, duration_s, width_px, height_px, codec, audio_codec, profile, settings_key, "
     "version, manifest_sha256, indexed_at, language, covered_s, bytes, num_clips, num_frames, num_kept"
 )
@@ -31,7 +29,7 @@ _SPAN = (
     " UNIQUE (video, idx))"
 )
 _TABLES = [
-    f"CREATE TABLE videos (key INTEGER PRIMARY KEY, {_COLUMNS}, UNIQUE (video_id))",
+    f"CREATE TABLE videos (key INTEGER PRIMARY KEY, {VIDEO_COLUMNS}, UNIQUE (video_id))",
     "CREATE TABLE clips (video INTEGER, idx INTEGER, start_s REAL, end_s REAL, PRIMARY KEY (video, idx)) WITHOUT ROWID",
     "CREATE TABLE frames (video INTEGER, idx INTEGER, time_s REAL, shown_by INTEGER, novelty REAL,"
     " PRIMARY KEY (video, idx)) WITHOUT ROWID",
@@ -42,7 +40,6 @@ _TABLES = [
     "CREATE TABLE segments (video_id TEXT, stage TEXT, idx INTEGER, file TEXT, sha256 TEXT,"
     " PRIMARY KEY (video_id, stage, idx)) WITHOUT ROWID",
 ]
-_OWNED = ("clips", "frames", "damage", "caches", "speech", "texts")
 
 
 def _word_tables(name: str) -> list[str]:
@@ -89,6 +86,7 @@ def connect_writer(root: Path) -> sqlite3.Connection:
             db.execute("PRAGMA synchronous = FULL")
             if check_schema(db, root) == 0:
                 _make_tables(db)
+            db.execute("DELETE FROM videos WHERE false")  # says now, not in the middle, that it may not be written
         except BaseException:
             db.close()
             raise
@@ -199,7 +197,8 @@ class Readers:
 
     def _connect(self) -> sqlite3.Connection:
         # Where the folder cannot be written, SQLite cannot keep track of readers; then nobody writes there either.
-        writable = os.access(self._root, os.W_OK) or (self._root / (CATALOG + "-shm")).exists()
+        effective = os.access in os.supports_effective_ids
+        writable = os.access(self._root, os.W_OK, effective_ids=effective) or (self._root / (CATALOG + "-shm")).exists()
         address = (self._root / CATALOG).absolute().as_uri() + ("?mode=ro" if writable else "?immutable=1")
         return sqlite3.connect(address, uri=True, timeout=10, isolation_level=None, check_same_thread=False)
 
@@ -209,59 +208,6 @@ class Readers:
         db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         _make_tables(db)
         return db
-
-
-def publish(
-    db: sqlite3.Connection, manifest: Manifest, meta: Mapping[str, Any], caches: Mapping[str, CacheFile]
-) -> None:
-    """Make a generation the committed one of its video, inside the caller's transaction; its journal ends here.
-
-    `caches` has every kind that has vectors.
-    """
-    withdraw(db, manifest.video_id)
-    info = meta["info"]
-    values = {name: meta[name] for name in ("video_id", "sha256", "profile", "settings_key", "language", "covered_s")}
-    values |= {name: info[name] for name in ("duration_s", "width_px", "height_px", "codec", "audio_codec")}
-    values |= {
-        "path": os.fsencode(meta["path"]),
-        "title": _plain(meta["title"]),
-        "bytes": manifest.num_bytes + sum(cache.num_bytes for cache in caches.values()),
-    }
-    values |= {"version": manifest.version, "manifest_sha256": manifest.sha256, "indexed_at": manifest.committed_at}
-    values |= {"num_clips": len(meta["clips"]), "num_frames": len(meta["frames"])}
-    values["num_kept"] = sum(shown_by == i for i, (_, shown_by, _) in enumerate(meta["frames"]))
-    marks = ", ".join(":" + name for name in _COLUMNS.split(", "))
-    key = db.execute(f"INSERT INTO videos ({_COLUMNS}) VALUES ({marks})", values).lastrowid
-    _insert(db, "clips (video, idx, start_s, end_s)", [(key, *clip) for clip in meta["clips"]])
-    frames = [(key, i, *frame) for i, frame in enumerate(meta["frames"])]
-    _insert(db, "frames (video, idx, time_s, shown_by, novelty)", frames)
-    damage = [(key, i, start, end, _plain(reason)) for i, (start, end, reason) in enumerate(meta["damage"])]
-    _insert(db, "damage (video, idx, start_s, end_s, reason)", damage)
-    for kind in ("speech", "texts"):
-        spans = [(key, i, a, b, _plain(t), spaced(_plain(t))) for i, (a, b, t) in enumerate(meta[kind])]
-        _insert(db, f"{kind} (video, idx, start_s, end_s, text, words)", spans)
-    _insert(db, "caches (video, kind, file, sha256)", [(key, kind, c.name, c.sha256) for kind, c in caches.items()])
-    db.execute("DELETE FROM journals WHERE video_id = ?", [manifest.video_id])
-    db.execute("DELETE FROM segments WHERE video_id = ?", [manifest.video_id])
-
-
-def _insert(db: sqlite3.Connection, columns: str, rows: list[tuple[Any, ...]]) -> None:
-    marks = ", ".join("?" * (columns.count(",") + 1))
-    db.executemany(f"INSERT INTO {columns} VALUES ({marks})", rows)
-
-
-def _plain(text: str) -> str:
-    """Return `text` without lone surrogates, which SQLite refuses."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def withdraw(db: sqlite3.Connection, video_id: str) -> None:
-    """Take a video out of the catalogue, inside the caller's transaction."""
-    found = db.execute("SELECT key FROM videos WHERE video_id = ?", [video_id]).fetchone()
-    if found:
-        for table in _OWNED:
-            db.execute(f"DELETE FROM {table} WHERE video = ?", found)
-        db.execute("DELETE FROM videos WHERE key = ?", found)
 
 
 def published(db: sqlite3.Connection) -> dict[str, Published]:

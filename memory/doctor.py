@@ -7,10 +7,9 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from hicom_agent.errors import StoreCorrupt
-from hicom_agent.memory.catalog import CACHE, CATALOG, Published, Readers, published, transaction, withdraw
+from hicom_agent.errors import SetupError, StoreCorrupt
+from hicom_agent.memory.catalog import CACHE, CATALOG, Published, Readers, published, transaction
 from hicom_agent.memory.disk import hash_file, plain_errors
 from hicom_agent.memory.generations import (
     FORGOTTEN,
@@ -23,7 +22,9 @@ from hicom_agent.memory.generations import (
     video_folders,
 )
 from hicom_agent.memory.journal import STAGING
-from hicom_agent.memory.writer import Writer, put_aside
+from hicom_agent.memory.publish import COLUMNS, rows_of, video_values, withdraw
+from hicom_agent.memory.recovery import put_aside, recover
+from hicom_agent.memory.writer import Writer
 
 _REPAIR = "run hicom-agent doctor --repair"
 
@@ -113,18 +114,14 @@ def _problem_of(db: sqlite3.Connection, folder: Path, which: Published) -> str:
         meta = read_meta(generation, manifest)
     except StoreCorrupt as error:
         return str(error)
-    if manifest.sha256 != which.manifest_sha256:
-        return "its manifest is not the one that was committed"
-    return _difference(db, which.video_id, meta)
-
-
-def _difference(db: sqlite3.Connection, video_id: str, meta: dict[str, Any]) -> str:
-    """Return how the catalogue's rows of a video differ from the files they were made from."""
-    for table in ("clips", "frames", "speech", "texts", "damage"):
-        query = f"SELECT count(*) FROM {table} JOIN videos ON video = key WHERE video_id = ?"
-        (count,) = db.execute(query, [video_id]).fetchone()
-        if count != len(meta[table]):
-            return f"the catalogue has {count} {table}, the files {len(meta[table])}"
+    values = video_values(manifest, meta)
+    found = db.execute(f"SELECT key, {', '.join(values)} FROM videos WHERE video_id = ?", [which.video_id]).fetchone()
+    if found[1:] != tuple(values.values()):
+        return "its row of the catalogue is not what its files say"
+    for table, rows in rows_of(meta).items():
+        query = f"SELECT {COLUMNS[table]} FROM {table} WHERE video = ? ORDER BY idx"
+        if db.execute(query, found[:1]).fetchall() != rows:
+            return f"its {table} in the catalogue are not what its files say"
     return ""
 
 
@@ -160,26 +157,45 @@ def repair(folder: Path) -> list[str]:
     writer = Writer(folder)
     try:
         with plain_errors(folder):
-            done = _mend_catalog(folder)
-            writer.connect()
+            done = [*_mend_catalog(writer, folder), *_mend_words(writer.db)]
             for which in published(writer.db).values():
                 done += _mend_video(writer, folder, which)
-            return [*done, *writer.sweep()]
+            return [*done, *recover(writer)]
     finally:
         writer.close()
 
 
-def _mend_catalog(folder: Path) -> list[str]:
-    """Put a catalogue aside that cannot be trusted; the next opening makes another from the generations."""
-    problems = [f for f in check(folder) if f.what == str(folder / CATALOG)]
-    if not problems or not (folder / CATALOG).exists():
-        return ["made the catalogue again"] if problems else []
-    target = next(p for n in range(10**6) if not (p := folder / f"{CATALOG}.broken{n or ''}").exists())
-    for suffix in ("-shm", "-wal"):
-        (folder / (CATALOG + suffix)).unlink(missing_ok=True)
-    (folder / CATALOG).rename(target)
-    line = f"put aside the catalogue as {target.name} and made it again: {problems[0].problem}"
-    return [line, "unfinished runs begin again: what they had finished was in that catalogue"]
+def _mend_catalog(writer: Writer, folder: Path) -> list[str]:
+    """Open the catalogue; one that cannot be trusted is put aside, and the sweep makes another from the generations."""
+    problem = next((str(finding) for finding in check(folder) if finding.what == str(folder / CATALOG)), "")
+    if not problem:
+        try:
+            writer.connect()
+            return []
+        except (StoreCorrupt, SetupError) as error:
+            problem = str(error)
+    done = ["made the catalogue again"]
+    if (folder / CATALOG).exists():
+        target = next(p for n in range(10**6) if not (p := folder / f"{CATALOG}.broken{n or ''}").exists())
+        for suffix in ("-shm", "-wal"):
+            (folder / (CATALOG + suffix)).unlink(missing_ok=True)
+        (folder / CATALOG).rename(target)
+        done = [f"put aside the catalogue as {target.name} and made it again: {problem}"]
+        done.append("unfinished runs begin again: what they had finished was in that catalogue")
+    writer.connect()
+    return done
+
+
+def _mend_words(db: sqlite3.Connection) -> list[str]:
+    """Make the full-text indexes again that do not have the words of their table."""
+    done = []
+    for name in ("speech_words", "texts_words"):
+        try:
+            db.execute(f"INSERT INTO {name} ({name}, rank) VALUES ('integrity-check', 1)")
+        except sqlite3.DatabaseError:
+            db.execute(f"INSERT INTO {name} ({name}) VALUES ('rebuild')")
+            done.append(f"made the full-text index {name} again")
+    return done
 
 
 def _mend_video(writer: Writer, folder: Path, which: Published) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -50,10 +51,10 @@ def find_video(db: sqlite3.Connection, name: str, root: Path) -> str:
     """
     found = db.execute("SELECT video_id, path, title FROM videos")
     rows = [(str(video_id), os.fsdecode(path), str(title)) for video_id, path, title in found]
-    place, low = _place(name), name.strip().casefold()
+    places, low = _places(name), name.strip().casefold()
     tries = (
         lambda video_id, path, title: video_id == low,
-        lambda video_id, path, title: place and _place(path) == place,
+        lambda video_id, path, title: path in places,
         lambda video_id, path, title: title.casefold() == low,
         lambda video_id, path, title: len(low) >= 4 and video_id.startswith(low),
         lambda video_id, path, title: bool(low) and low in title.casefold(),
@@ -67,9 +68,9 @@ def find_video(db: sqlite3.Connection, name: str, root: Path) -> str:
     raise UnknownVideo(_unknown(name, rows, root))
 
 
-def _place(path: str) -> str:
-    """Return `path` made absolute, "" if it can be none."""
-    return os.path.realpath(path) if path and "\0" not in path else ""
+def _places(name: str) -> set[str]:
+    """Return the ways to write the file `name` in full, none if it can be no file."""
+    return {name, str(Path(name).absolute()), os.path.realpath(name)} if name and "\0" not in name else set()
 
 
 def _unknown(name: str, rows: list[tuple[str, str, str]], root: Path) -> str:
@@ -152,11 +153,11 @@ def indexed(
     db: sqlite3.Connection, kind: str, video_ids: Sequence[str] | None, profile: str
 ) -> list[tuple[Published, CacheFile]]:
     """Return the generations with vectors of a kind, of these videos (None: all) and this profile ("": any)."""
-    wanted = None if video_ids is None else set(video_ids)
+    only = "" if video_ids is None else "AND video_id IN (SELECT value FROM json_each(:ids))"
     rows = db.execute(
         "SELECT video_id, version, manifest_sha256, profile, file, caches.sha256 FROM videos"
-        " JOIN caches ON caches.video = videos.key WHERE kind = ? ORDER BY video_id",
-        [kind],
+        f" JOIN caches ON caches.video = videos.key AND kind = :kind WHERE :profile IN ('', profile) {only}"
+        " ORDER BY video_id",
+        {"kind": kind, "profile": profile, "ids": json.dumps(list(video_ids or []))},
     )
-    found = [(Published(*row[:4]), CacheFile(*row[4:])) for row in rows]
-    return [(p, c) for p, c in found if (wanted is None or p.video_id in wanted) and profile in ("", p.profile)]
+    return [(Published(*row[:4]), CacheFile(*row[4:])) for row in rows]

@@ -38,8 +38,9 @@ def _check_times(record: Record) -> None:
     for start_s, end_s in spans:
         if not 0 <= start_s <= end_s < math.inf:
             raise ValueError(f"a span starts at or after 0 and ends after it starts, got {start_s} to {end_s}")
-    if not all(0 <= frame.time_s < math.inf for frame in record.frames):
-        raise ValueError("the time of a frame is 0 or more")
+    times_s = [*(frame.time_s for frame in record.frames), record.info.duration_s, record.covered_s]
+    if not all(0 <= time_s < math.inf for time_s in times_s):
+        raise ValueError("the time of a frame, the duration and what is covered are 0 or more")
 
 
 def _check_rows(record: Record, num_kept: int) -> None:

@@ -18,6 +18,7 @@ from hicom_agent.memory.catalog import Readers
 from hicom_agent.memory.disk import plain_errors
 from hicom_agent.memory.journal import Journal
 from hicom_agent.memory.queries import VideoRow
+from hicom_agent.memory.recovery import recover
 from hicom_agent.memory.words import search_words
 from hicom_agent.memory.writer import Writer
 from hicom_agent.types import Clip, Damage, Record, ScreenText, StoredFrame, Utterance, VideoInfo
@@ -58,7 +59,7 @@ class Store:
         store = cls(folder, Writer(folder) if write else None)
         try:
             if store._writer is not None:
-                store._writer.connect()
+                recover(store._writer.connect())
             with store.snapshot():
                 pass
         except BaseException:

@@ -40,7 +40,8 @@ class Generation:
         if self._manifest.sha256 != manifest_sha256:
             raise StoreCorrupt(f"{folder} is not what the catalogue names; run hicom-agent doctor --repair")
         check_file(folder, self._manifest, "vectors.safetensors")
-        check_file(folder, self._manifest, "patches.safetensors", only_size=True)
+        for name in ("patches.safetensors", "thumbs.bin"):
+            check_file(folder, self._manifest, name, only_size=True)
         try:
             self._vectors = _open_file(folder / "vectors.safetensors", framework="numpy")
             self._patches = _open_file(folder / "patches.safetensors", framework="numpy")

@@ -1,18 +1,17 @@
-"""The one process that changes a store: its lock, commits, forgetting, and what a dead run left.
+"""The one process that changes a store: its lock, commits and forgetting.
 
-A commit is: files of a new generation, its manifest, one transaction of the catalogue. After a crash, opening for
-writing finishes it if the manifest is there, and removes it if not. What a commit replaced goes when no snapshot
-sees it any more: at once, or at a later commit or opening.
+A commit is: files of a new generation, its manifest, one transaction of the catalogue. What a commit replaced goes
+when no snapshot sees it any more: at once, or at a later commit or opening.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sqlite3
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,13 +21,10 @@ from hicom_agent.errors import StoreBusy, StoreCorrupt, UnknownVideo
 from hicom_agent.memory.catalog import (
     CACHE,
     CacheFile,
-    Published,
     connect_writer,
     nobody_reads_older,
-    publish,
     published,
     transaction,
-    withdraw,
 )
 from hicom_agent.memory.disk import crash_point, make_folder, plain_errors, remove_folder, write_file
 from hicom_agent.memory.generations import (
@@ -39,21 +35,16 @@ from hicom_agent.memory.generations import (
     check_video_id,
     generation_folders,
     next_version,
-    number_of,
-    read_manifest,
     read_meta,
-    verify,
-    video_folders,
     write_generation,
 )
 from hicom_agent.memory.journal import STAGING, Journal
+from hicom_agent.memory.publish import publish, withdraw
 from hicom_agent.memory.records import check_record
 from hicom_agent.types import Record
 
 LOCK = "writer.lock"
 OWNER = "writer.json"
-_KEEP_STAGING_S = 14 * 86400.0
-_LOG = logging.getLogger(__name__)
 
 
 class Writer:
@@ -61,8 +52,8 @@ class Writer:
 
     def __init__(self, root: Path) -> None:
         """Take the lock; raises StoreBusy, SetupError."""
-        self._root = root
-        self._lock = threading.RLock()
+        self.root = root
+        self.lock = threading.RLock()
         self._waiting: set[Path] = set()  # folders of videos with generations to remove
         with plain_errors(root):
             make_folder(root)
@@ -80,15 +71,11 @@ class Writer:
                 raise
 
     def connect(self) -> Writer:
-        """Open the catalogue, make it if there is none, and finish or sweep what a dead run left.
-
-        Raises StoreTooNew, StoreCorrupt, SetupError.
-        """
-        self._db = connect_writer(self._root)
-        with self._lock, plain_errors(self._root):
+        """Open the catalogue, make it if there is none; raises StoreTooNew, StoreCorrupt, SetupError."""
+        self._db = connect_writer(self.root)
+        with plain_errors(self.root):
             if not self.clean:
                 self._check_catalog()
-            self.sweep()
         return self
 
     @property
@@ -101,7 +88,7 @@ class Writer:
         """Look for damage after a run that did not end by itself."""
         problem = self.db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
-            raise StoreCorrupt(f"the catalogue in {self._root} is damaged: {problem}; run hicom-agent doctor --repair")
+            raise StoreCorrupt(f"the catalogue in {self.root} is damaged: {problem}; run hicom-agent doctor --repair")
 
     def close(self, *, clean: bool = True) -> None:
         """Give up the lock."""
@@ -110,12 +97,12 @@ class Writer:
             self._db = None
         if clean:
             with suppress(OSError):
-                (self._root / OWNER).unlink()
+                (self.root / OWNER).unlink()
         self._file_lock.release()
 
     def journal(self, video_id: str, profile: str, settings_key: str) -> Journal:
         """Return the journal of a video; what another profile or other settings left there is dropped."""
-        journal = Journal(self._root, self.db, self._lock, check_video_id(video_id))
+        journal = Journal(self.root, self.db, self.lock, check_video_id(video_id))
         return journal.open(profile, settings_key)
 
     def commit(self, record: Record) -> str:
@@ -125,8 +112,8 @@ class Writer:
         committed state is the one before.
         """
         check_record(record)
-        with self._lock, plain_errors(self._root):
-            folder = self._root / check_video_id(record.video_id)
+        with self.lock, plain_errors(self.root):
+            folder = self.root / check_video_id(record.video_id)
             make_folder(folder)
             generation = folder / next_version(folder)
             try:
@@ -136,9 +123,9 @@ class Writer:
                 self._give_up(generation)
                 raise
             crash_point("published")
-            remove_folder(self._root / STAGING / record.video_id)
+            remove_folder(self.root / STAGING / record.video_id)
             crash_point("journal-removed")
-            self._drop_replaced(folder)
+            self.drop_replaced([folder])
             crash_point("replaced-removed")
         return generation.name
 
@@ -160,9 +147,9 @@ class Writer:
         for kind in KINDS:
             index = opened.index(kind)
             if index is not None:
-                name = f"{manifest.video_id}-{manifest.version}-{kind}.faiss"
-                make_folder(self._root / CACHE)
-                files[kind] = CacheFile(name, *write_file(self._root / CACHE / name, [dump_index(index)], last=False))
+                name = cache_name(generation, kind)
+                make_folder(self.root / CACHE)
+                files[kind] = CacheFile(name, *write_file(self.root / CACHE / name, [dump_index(index)], last=False))
         return files
 
     def _give_up(self, generation: Path) -> None:
@@ -170,18 +157,16 @@ class Writer:
         with suppress(sqlite3.Error):
             found = published(self.db).get(generation.parent.name)
             if found is None or found.version != generation.name:
-                remove_folder(generation, first=MANIFEST)
-                with suppress(OSError):
-                    generation.parent.rmdir()  # only if nothing else is there
-                self._sweep_cache()
+                self._drop(generation)
+                _remove_empty(generation.parent)
 
     def forget(self, video_id: str) -> None:
         """Remove a video and all that was kept of it; raises UnknownVideo.
 
         The mark is written first, so that a crash in between ends in a forgotten video, not a risen one.
         """
-        folder = self._root / check_video_id(video_id)
-        with self._lock, plain_errors(self._root):
+        folder = self.root / check_video_id(video_id)
+        with self.lock, plain_errors(self.root):
             if not folder.is_dir():
                 raise UnknownVideo(f"no indexed video has the id {video_id}; see hicom-agent list")
             for generation in generation_folders(folder):
@@ -192,97 +177,43 @@ class Writer:
                 self.db.execute("DELETE FROM journals WHERE video_id = ?", [video_id])
                 self.db.execute("DELETE FROM segments WHERE video_id = ?", [video_id])
             crash_point("forgotten")
-            remove_folder(self._root / STAGING / video_id)
-            self._drop_replaced(folder)
+            remove_folder(self.root / STAGING / video_id)
+            for broken in folder.glob("gen-*.broken*"):
+                remove_folder(broken)
+            self.drop_replaced([folder])
 
-    def sweep(self) -> list[str]:
-        """Finish or remove what runs before left, and return what was done, in words."""
-        done: list[str] = []
-        current = published(self.db)
-        for folder in video_folders(self._root):
-            done += self._settle(folder, current.get(folder.name))
-        self._sweep_staging()
-        self._sweep_cache()
-        for line in done:
-            _LOG.info("%s", line)
-        return done
-
-    def _settle(self, folder: Path, current: Published | None) -> list[str]:
-        """Bring the folder of one video in order: a finished commit counts, an unfinished one never was."""
-        done: list[str] = []
-        at = number_of(current.version) if current else 0
-        for generation in generation_folders(folder):
-            if (generation / FORGOTTEN).exists():
-                if number_of(generation.name) == at:
-                    with transaction(self.db):
-                        withdraw(self.db, folder.name)
-            elif number_of(generation.name) > at:
-                line, good = self._adopt(generation)
-                done.append(line)
-                at = number_of(generation.name) if good else at
-        self._drop_replaced(folder)
-        return done
-
-    def _adopt(self, generation: Path) -> tuple[str, bool]:
-        """Publish a generation that is whole but not in the catalogue; put aside what is broken."""
-        if not (generation / MANIFEST).exists():
-            remove_folder(generation)
-            return f"removed {generation}: it was never finished", False
-        try:
-            manifest = read_manifest(generation)
-            verify(generation, manifest)
-        except StoreCorrupt as error:
-            return put_aside(generation, error), False
-        self.publish(generation, manifest)
-        return f"published {generation}: its commit was cut short", True
-
-    def _drop_replaced(self, folder: Path) -> None:
-        """Remove the generations of a video that are not committed; those somebody may still read, another time."""
-        self._waiting.add(folder)
-        if nobody_reads_older(self.db):
+    def drop_replaced(self, folders: Iterable[Path]) -> None:
+        """Remove what is not committed of these videos; what somebody may still read goes another time."""
+        self._waiting.update(folders)
+        if self._waiting and nobody_reads_older(self.db):
             current = published(self.db)
             while self._waiting:
-                waiting = self._waiting.pop()
-                _drop_all_but(waiting, current.get(waiting.name))
-            self._sweep_cache()
+                folder = self._waiting.pop()
+                which = current.get(folder.name)
+                for generation in generation_folders(folder) if folder.is_dir() else []:
+                    if which is None or generation.name != which.version:
+                        self._drop(generation)
+                if which is None:
+                    _remove_empty(folder)
 
-    def _sweep_staging(self) -> None:
-        """Remove the journals of runs that nobody came back to, and folders without a journal."""
-        old = time.time() - _KEEP_STAGING_S
-        with transaction(self.db):
-            self.db.execute("DELETE FROM journals WHERE updated_at < ?", [old])
-            self.db.execute("DELETE FROM segments WHERE video_id NOT IN (SELECT video_id FROM journals)")
-        known = {video_id for (video_id,) in self.db.execute("SELECT video_id FROM journals")}
-        for folder in video_folders(self._root / STAGING) if (self._root / STAGING).is_dir() else []:
-            if folder.name not in known:
-                remove_folder(folder)
-
-    def _sweep_cache(self) -> None:
-        """Remove the cache files of generations that are gone."""
-        known = {name for (name,) in self.db.execute("SELECT file FROM caches")}
-        for path in (self._root / CACHE).glob("*.faiss"):
-            if path.name not in known:
-                path.unlink(missing_ok=True)
+    def _drop(self, generation: Path) -> None:
+        remove_folder(generation, first=MANIFEST)
+        for kind in KINDS:
+            (self.root / CACHE / cache_name(generation, kind)).unlink(missing_ok=True)
 
 
-def _drop_all_but(folder: Path, current: Published | None) -> None:
-    for generation in generation_folders(folder) if folder.is_dir() else []:
-        if current is None or generation.name != current.version:
-            remove_folder(generation, first=MANIFEST)
-    if current is None:
-        with suppress(OSError):
-            folder.rmdir()  # stays where something put aside is left
+def cache_name(generation: Path, kind: str) -> str:
+    """Return the name of the FAISS index of a generation.
+
+    >>> cache_name(Path("store/00000000000000aa/gen-000001"), "speech")
+    '00000000000000aa-gen-000001-speech.faiss'
+    """
+    return f"{generation.parent.name}-{generation.name}-{kind}.faiss"
 
 
-def put_aside(generation: Path, reason: object) -> str:
-    """Rename a broken generation, so that nobody uses it and nothing of it is lost; return what was done, in words."""
-    number, target = 0, generation.with_name(generation.name + ".broken")
-    while target.exists():
-        number += 1
-        target = generation.with_name(f"{generation.name}.broken{number}")
-    generation.rename(target)
-    _LOG.warning("%s put aside as %s: %s", generation, target.name, reason)
-    return f"put aside {generation} as {target.name}: {reason}"
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()  # stays where something put aside is left
 
 
 def _owner(root: Path) -> str:

@@ -6,7 +6,7 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -145,15 +145,33 @@ def test_a_store_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
         Store.open(tmp_path / "file")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
+@pytest.fixture
+def plain_user(tmp_path: Path) -> Iterator[None]:
+    """Be nobody for the length of a test if we are root, for whom nothing is read-only."""
+    root = os.geteuid() == 0
+    if root:
+        for folder in (tmp_path, *tmp_path.parents[:2]):
+            folder.chmod(0o755)
+        os.chown(tmp_path, 65534, 65534)
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+@pytest.mark.usefixtures("plain_user")
 def test_a_store_that_may_not_be_written_is_read_and_refuses_to_be_written(tmp_path: Path) -> None:
     with Store.open(tmp_path / "store", write=True) as store:
         store.commit(make_record(1))
     (tmp_path / "store").chmod(0o500)
-    try:
-        with Store.open(tmp_path / "store") as reader:
-            assert reader.search_vectors("frames", np.ones(16, np.float32), 1)
-        with pytest.raises(SetupError, match="allow writing there"):
-            Store.open(tmp_path / "store", write=True)
-    finally:
-        (tmp_path / "store").chmod(0o700)
+    with Store.open(tmp_path / "store") as reader:
+        assert reader.search_vectors("frames", np.ones(16, np.float32), 1)
+    with pytest.raises(SetupError, match="allow writing there"):
+        Store.open(tmp_path / "store", write=True)
+    (tmp_path / "store").chmod(0o000)
+    for write in (False, True):
+        with pytest.raises(SetupError, match=str(tmp_path)):
+            Store.open(tmp_path / "store", write=write)
+    (tmp_path / "store").chmod(0o700)

@@ -139,6 +139,6 @@ def test_a_run_nobody_came_back_to_is_removed_after_two_weeks(
     days = 86400.0
     for age_s, left in ((13 * days, {0}), (15 * days, set())):
         now = time.time() + age_s
-        monkeypatch.setattr("hicom_agent.memory.writer.time.time", lambda now=now: now)
+        monkeypatch.setattr("hicom_agent.memory.recovery.time.time", lambda now=now: now)
         with Store.open(tmp_path, write=True):
             assert (tmp_path / "staging" / A).exists() == bool(left)
