@@ -1,0 +1,134 @@
+"""The main job on real footage with the real models: index, ask, search, show, frames, forget."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hicom_agent.build import Workspace
+from hicom_agent.cli import main
+from hicom_agent.models import status
+from hicom_agent.settings import load_settings
+from hicom_agent.testing import make_video
+
+pytestmark = [pytest.mark.weights]
+CARS_S = [(4.4, 8.8), (14.4, 19.2), (25.4, 28.0)]  # a car is in view, by eye
+SLACK_S = 2.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _models(cache: Path) -> None:
+    """Skip where the packaged models were never pulled."""
+    missing = [model.name for model in status(cache) if model.state not in ("present", "local")]
+    if missing:
+        pytest.skip(f"models not here: {', '.join(missing)}; run: hicom-agent models pull")
+
+
+@pytest.fixture(scope="module")
+def store(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a store that remembers the two real films."""
+    folder = tmp_path_factory.mktemp("memory")
+    assert main(["index", str(footage), "--store", str(folder), "--json"]) == 0
+    yield folder
+    shutil.rmtree(folder)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    capsys.readouterr()
+    assert main([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def inside(start_s: float, end_s: float, truth: list[tuple[float, float]]) -> bool:
+    return any(a - SLACK_S <= start_s and end_s <= b + SLACK_S for a, b in truth)
+
+
+def test_when_a_car_drives_through_is_answered_with_times_that_are_right(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = run(capsys, "ask", "car-detection", "when does a car drive through?", "--store", str(store))
+    assert not answer["abstained"]
+    spans = [(c["start_s"], c["end_s"]) for c in answer["citations"]]
+    assert all(inside(*span, CARS_S) for span in spans), spans
+    for a, b in CARS_S:
+        assert any(start_s < b and end_s > a for start_s, end_s in spans), (a, b, spans)
+    assert answer["spend"]["visual_tokens"] > 0 and answer["coverage"]["looked_at_s"] > 0
+
+
+def test_what_the_film_does_not_show_is_declined_with_the_closest_moments(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = run(capsys, "ask", "car-detection", "when does an elephant appear?", "--store", str(store))
+    assert answer["abstained"] and answer["reason"] == "not seen" and answer["citations"]
+
+
+def test_blue_bottle_caps_are_found_in_the_film_with_bottles(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hits = run(capsys, "search", "blue bottle caps", "--store", str(store))
+    rows = {row["title"]: row["video_id"] for row in run(capsys, "list", "--store", str(store))}
+    assert hits and hits[0]["video_id"] == rows["bottle-detection"]
+
+
+def test_the_same_content_again_is_nothing_to_do(
+    store: Path, footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "other name.mp4"
+    shutil.copy(footage / "car-detection.mp4", copy)
+    report = run(capsys, "index", str(copy), "--store", str(store))
+    assert report["state"] == "unchanged"
+    assert main(["index", str(copy), "--store", str(store)]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_clips_cover_the_film_and_show_what_is_seen(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = run(capsys, "show", "bottle-detection", "--store", str(store))
+    clips = facts["clips"]
+    assert clips[0]["start_s"] == 0 and abs(clips[-1]["end_s"] - facts["video"]["duration_s"]) < 0.1
+    assert all(a["end_s"] == b["start_s"] for a, b in zip(clips, clips[1:], strict=False))
+    assert "bottle" in " ".join(clip["seen"] for clip in clips)
+
+
+def test_frames_are_saved_as_pictures(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import cv2
+
+    asked = ["--at", "6", "--at", "0:00:16.5"]
+    small = run(capsys, "frames", "car-detection", *asked, "--out", str(tmp_path), "--store", str(store))
+    assert [frame["timecode"] for frame in small] == ["00:00:06", "00:00:16"]
+    picture = cv2.imread(small[0]["file"])
+    assert picture is not None and max(picture.shape) == 512
+    (full,) = run(
+        capsys, "frames", "car-detection", "--at", "6", "--full", "--out", str(tmp_path), "--store", str(store)
+    )
+    picture = cv2.imread(full["file"])
+    assert picture is not None and picture.shape[:2] == (432, 768)
+    assert main(["frames", "car-detection", "--at", "9:00:00", "--store", str(store)]) == 2
+
+
+def test_a_forgotten_video_is_gone_and_the_file_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = make_video(tmp_path / "film.mp4", seconds=3, sound=True)
+    arguments = ["--store", str(tmp_path / "store")]
+    assert run(capsys, "index", str(film), *arguments)["state"] == "indexed"
+    run(capsys, "forget", "film", *arguments)
+    assert run(capsys, "list", *arguments) == [] and film.exists()
+
+
+def test_a_question_about_speech_says_when_nobody_listened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = make_video(tmp_path / "film.mp4", seconds=3)
+    arguments = ["--store", str(tmp_path / "store")]
+    run(capsys, "index", str(film), "--no-speech", "--no-ocr", *arguments)
+    answer = run(capsys, "ask", "film", "what does the narrator say?", *arguments)
+    assert answer["abstained"] and answer["reason"] == "not indexed"
+
+
+def test_the_tools_work_from_python(store: Path) -> None:
+    from hicom_agent.tools import ask_video, search_videos
+
+    work = Workspace(load_settings({"store": store}))
+    answer = ask_video(work, "bottle-detection", "when is a bottle on the table?")
+    hits = search_videos(work, "a bottle", limit=3)
+    assert not answer.abstained and len(hits) <= 3
+    assert answer == answer.model_validate_json(answer.model_dump_json())
