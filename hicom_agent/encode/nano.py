@@ -22,10 +22,18 @@ from hicom_agent.encode.colours import COLOURS, share_colours
 from hicom_agent.encode.guide import guide_text
 from hicom_agent.encode.labels import NUM_CLASSES, load_labels, make_label_vectors
 from hicom_agent.encode.lite0 import STRIDE_PX, load_lite0
-from hicom_agent.encode.packing import MAX_CELLS, SparseGrids, join_grids, make_sparse, pack_grids, unpack_grids
-from hicom_agent.encode.presence import FLATTEN, find_presence, rank_classes
+from hicom_agent.encode.packing import (
+    MAX_CELLS,
+    SparseGrids,
+    flatten,
+    join_grids,
+    make_sparse,
+    pack_grids,
+    unpack_grids,
+)
+from hicom_agent.encode.presence import find_presence, rank_classes
 from hicom_agent.encode.sentences import SentenceModel
-from hicom_agent.encode.things import Vocabulary
+from hicom_agent.encode.things import Thing, Vocabulary
 from hicom_agent.types import FrameFeatures
 
 if TYPE_CHECKING:
@@ -33,6 +41,7 @@ if TYPE_CHECKING:
 
 CODE_VERSION = 2  # raise when a change here alters vectors
 BATCH = 8
+ALIKE = 0.5  # cosine from which a class name is taken for what a question means
 THINGS = Path(__file__).with_name("things.txt")
 
 
@@ -77,19 +86,31 @@ class NanoEncoder:
 
     def presence(self, question: str, features: FrameFeatures) -> Floats:
         """Return for each frame how likely it shows what the question looks for, [t] in 0 to 1."""
-        return find_presence(self._vocabulary.find(guide_text(question)), features.values)
+        return find_presence(self.find_things(question), _sparsen(features))
+
+    def scan(self, question: str, packed: Mapping[str, np.ndarray]) -> Floats:
+        """Return `presence` of packed frames without unpacking them: an hour of video in a fraction of a second."""
+        return find_presence(self.find_things(question), unpack_grids(packed, len(COLOURS)))
+
+    def find_things(self, question: str) -> list[Thing]:
+        """Return what the question looks for; where it names nothing known, what its words are closest to, doubted."""
+        text = guide_text(question)
+        things = self._vocabulary.find(text)
+        if things:
+            return things
+        likeness = self._label_vectors @ self._sentences.encode([text])[0]
+        closest = tuple(int(number) for number in np.flatnonzero(likeness >= ALIKE))
+        return [Thing(text, closest, "main"), Thing(text, (), "main")] if closest else []
 
     def describe(self, features: FrameFeatures, limit: int) -> list[list[str]]:
         """Return for each frame up to `limit` names of what it shows, likeliest first, at least one."""
         return [
-            [self.labels.names[number][0] for number in numbers] for numbers in rank_classes(features.values, limit)
+            [self.labels.names[number][0] for number in numbers] for numbers in rank_classes(_sparsen(features), limit)
         ]
 
     def pack(self, features: FrameFeatures) -> dict[str, np.ndarray]:
         """Return arrays of t rows from which `unpack` restores the features; 2.5 kB a frame."""
-        with np.errstate(divide="ignore"):
-            logs = np.log(features.values[..., :NUM_CLASSES])
-        return pack_grids(make_sparse(logs, features.values[..., NUM_CLASSES:]))
+        return pack_grids(_sparsen(features))
 
     def unpack(self, packed: Mapping[str, np.ndarray]) -> FrameFeatures:
         """Return the features that were packed, to 3 percent of each likelihood and 1/30 of each colour's share."""
@@ -110,8 +131,8 @@ class NanoEncoder:
         values = np.zeros((t, num_cells, NUM_CLASSES + len(COLOURS)), np.float32)
         np.put_along_axis(values, classes, np.exp(grids.log_likelihoods[:, :num_cells]), axis=2)
         values[..., NUM_CLASSES:] = grids.colours[:, :num_cells]
-        flat: Floats = values[..., :NUM_CLASSES] ** np.float32(1 / FLATTEN)
-        flat /= np.maximum(flat.sum(axis=2, keepdims=True), 1e-9)
+        flat = np.zeros((t, num_cells, NUM_CLASSES), np.float32)
+        np.put_along_axis(flat, classes, flatten(grids)[:, :num_cells], axis=2)
         keys: Floats = flat @ self._label_vectors
         pooled = keys.mean(axis=1)
         pooled /= np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-9)
@@ -131,6 +152,12 @@ class NanoEncoder:
         except OSError:
             pass  # a read-only cache costs a few seconds at each start
         return vectors
+
+
+def _sparsen(features: FrameFeatures) -> SparseGrids:
+    with np.errstate(divide="ignore"):
+        logs = np.log(features.values[..., :NUM_CLASSES])
+    return make_sparse(logs, features.values[..., NUM_CLASSES:])
 
 
 def choose_grid(aspect: float) -> tuple[int, int]:

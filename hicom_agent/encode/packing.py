@@ -16,6 +16,7 @@ MAX_CELLS = 60
 TOP = 12  # classes kept of a cell; from 1000 down to 12 recall at 5 % false alarms stays the same, at 6 it falls
 STEP = 0.05  # nats of log-likelihood in one unit of a byte; the last unit means never
 LEVELS = 15  # of a colour's share
+FLATTEN = 3.0  # temperature of likelihoods that are averaged: a cell says more than its likeliest class
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,12 @@ class SparseGrids:
     classes: NDArray[np.uint16]  # [t, cells, k]
     log_likelihoods: NDArray[np.float32]  # [t, cells, k]; -inf where nothing
     colours: NDArray[np.float32]  # [t, cells, 11] shares
+
+    @property
+    def num_cells(self) -> NDArray[np.int64]:
+        """Return how many cells of each frame are real, [t]."""
+        counts: NDArray[np.int64] = self.shapes.astype(np.int64).prod(axis=1)
+        return counts
 
 
 def make_sparse(log_likelihoods: NDArray[np.float32], colours: NDArray[np.float32]) -> SparseGrids:
@@ -41,6 +48,13 @@ def make_sparse(log_likelihoods: NDArray[np.float32], colours: NDArray[np.float3
         np.pad(values.astype(np.float32), filler, constant_values=-np.inf),
         np.pad(colours.reshape(t, h * w, -1), filler),
     )
+
+
+def flatten(grids: SparseGrids) -> NDArray[np.float32]:
+    """Return the likelihoods at temperature `FLATTEN`, [t, cells, k], of a real cell summing to 1."""
+    flat = np.exp(grids.log_likelihoods / np.float32(FLATTEN))
+    shares: NDArray[np.float32] = flat / np.maximum(flat.sum(axis=2, keepdims=True), np.float32(1e-9))
+    return shares
 
 
 def join_grids(grids: Sequence[SparseGrids]) -> SparseGrids:

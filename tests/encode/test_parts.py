@@ -9,8 +9,8 @@ import pytest
 from hicom_agent.encode.colours import COLOURS, share_colours
 from hicom_agent.encode.labels import load_labels
 from hicom_agent.encode.nano import choose_grid
-from hicom_agent.encode.packing import MAX_CELLS, TOP, join_grids, make_sparse, pack_grids, unpack_grids
-from hicom_agent.encode.presence import choose_main, find_presence, rank_classes
+from hicom_agent.encode.packing import MAX_CELLS, TOP, SparseGrids, join_grids, make_sparse, pack_grids, unpack_grids
+from hicom_agent.encode.presence import choose_main, find_presence, rank_classes, weigh
 from hicom_agent.encode.things import Thing
 from hicom_agent.errors import ModelMissing
 
@@ -22,6 +22,11 @@ PERSON = Thing("person", (834,), "person")
 
 def make_values(t: int = 3, h: int = 2, w: int = 3) -> np.ndarray:
     return np.zeros((t, h, w, 1000 + len(COLOURS)), np.float32)
+
+
+def sparse(values: np.ndarray) -> SparseGrids:
+    with np.errstate(divide="ignore"):
+        return make_sparse(np.log(values[..., :1000]), values[..., 1000:])
 
 
 def make_logs(shape: tuple[int, int, int]) -> np.ndarray:
@@ -94,8 +99,26 @@ def test_presence_follows_the_classes_that_show_the_thing() -> None:
     values[..., 500] = 0.9
     values[1, 0, 1, 898] = 0.9
     values[1, 0, 2, 440] = 0.6
-    presence = find_presence([BOTTLE], values)
+    presence = find_presence([BOTTLE], sparse(values))
     assert presence.argmax() == 1 and presence[0] < 0.05 and ((presence >= 0) & (presence <= 1)).all()
+
+
+def test_in_a_frame_of_one_colour_nothing_is_seen() -> None:
+    values = make_values(2)
+    values[..., 898] = 0.02
+    values[..., 500] = 0.9
+    values[..., 1001] = [[[0.6]], [[1.0]]]
+    full, empty = find_presence([BOTTLE], sparse(values))
+    assert full > 0.5 > 0.2 > empty
+
+
+def test_cells_that_only_fill_up_the_array_change_nothing() -> None:
+    values = np.random.default_rng(0).random((2, 6, 10, 1011), np.float32) / 1000
+    grids = sparse(values)
+    small = sparse(values[:, :2, :3])
+    few = [getattr(small, name)[:, :6] for name in ("classes", "log_likelihoods", "colours")]
+    np.testing.assert_allclose(weigh([440], SparseGrids(small.shapes, *few)), weigh([440], small), rtol=1e-5)
+    assert grids.num_cells.tolist() == [60, 60] and small.num_cells.tolist() == [6, 6]
 
 
 def test_more_likely_classes_never_lower_presence() -> None:
@@ -104,7 +127,7 @@ def test_more_likely_classes_never_lower_presence() -> None:
         values = make_values(1)
         values[..., 500] = 1 - likelihood
         values[..., 898] = likelihood
-        now = float(find_presence([BOTTLE], values)[0])
+        now = float(find_presence([BOTTLE], sparse(values))[0])
         assert now >= last
         last = now
     assert last > 0.9
@@ -113,16 +136,18 @@ def test_more_likely_classes_never_lower_presence() -> None:
 def test_a_thing_that_cannot_be_seen_halves_belief_and_alone_is_not_believed() -> None:
     values = make_values()
     values[..., 898] = 0.9
-    assert find_presence([HAND, BOTTLE], values)[0] == pytest.approx(find_presence([BOTTLE], values)[0] / 2)
-    assert (find_presence([HAND], values) == 0).all()
-    assert (find_presence([], values) == 0).all()
+    assert find_presence([HAND, BOTTLE], sparse(values))[0] == pytest.approx(
+        find_presence([BOTTLE], sparse(values))[0] / 2
+    )
+    assert (find_presence([HAND], sparse(values)) == 0).all()
+    assert (find_presence([], sparse(values)) == 0).all()
 
 
 def test_a_place_that_is_not_seen_takes_little_away() -> None:
     values = make_values()
     values[..., 898] = 0.9
-    alone = find_presence([BOTTLE], values)[0]
-    assert 0.6 * alone < find_presence([BOTTLE, STREET], values)[0] < alone
+    alone = find_presence([BOTTLE], sparse(values))[0]
+    assert 0.6 * alone < find_presence([BOTTLE, STREET], sparse(values))[0] < alone
 
 
 def test_a_person_is_looked_for_where_nothing_else_is_named() -> None:
@@ -138,15 +163,15 @@ def test_a_colour_must_be_where_the_thing_is() -> None:
     blue = 1000 + COLOURS.index("blue")
     values[0, 0, 0, blue] = 0.3
     values[1, 2, 3, blue] = 0.3
-    presence = find_presence([replace(BOTTLE, colour="blue")], values)
-    assert presence[0] > 0.5 * find_presence([BOTTLE], values)[0] > presence[1]
+    presence = find_presence([replace(BOTTLE, colour="blue")], sparse(values))
+    assert presence[0] > 0.5 * find_presence([BOTTLE], sparse(values))[0] > presence[1]
 
 
 def test_names_are_ranked_and_never_empty() -> None:
     values = make_values(2)
     values[0, ..., 5] = 0.9
     values[0, ..., 6] = 0.09
-    ranked = rank_classes(values, 3)
+    ranked = rank_classes(sparse(values), 3)
     assert ranked[0][:2] == [5, 6] and len(ranked[1]) == 1
 
 
