@@ -1,0 +1,193 @@
+"""Language models that read text: SmolLM2 in this process, or any chat model of LangChain. Both write and score."""
+
+from __future__ import annotations
+
+import math
+import queue
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hicom_agent.errors import AnswerError, SetupError
+from hicom_agent.llm.grounding import neutralise
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+_TAIL_TOKENS = 160  # of a prompt that is too long, its end is kept: there the question stands
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a language model wrote."""
+
+    text: str
+    likelihood: float  # mean probability of its tokens (geometric); 1 where the model does not tell
+    num_tokens_in: int
+    num_tokens_out: int
+
+
+class SmallTextModel:
+    """SmolLM2-135M in CTranslate2 int8: greedy, so that the same prompt gives the same words."""
+
+    def __init__(self, folder: Path, *, threads: int = 0, max_prompt_tokens: int = 1536) -> None:
+        """Load the converted model; raises SetupError if the folder or the package does not hold it."""
+        try:
+            import ctranslate2
+            from tokenizers import Tokenizer
+        except ImportError as error:
+            raise SetupError(f"no package {error.name!r}; run: pip install 'hicom-agent[nano]'") from error
+        try:
+            self._generator = ctranslate2.Generator(str(folder), device="cpu", intra_threads=threads)
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except (RuntimeError, ValueError, OSError, Exception) as error:  # noqa: BLE001 tokenizers raises Exception itself
+            raise SetupError(f"no language model in {folder}; run: hicom-agent models pull smollm2") from error
+        self._special = {added.content for added in self._tokenizer.get_added_tokens_decoder().values()}
+        self._max_prompt_tokens = max_prompt_tokens
+
+    def write(self, system: str, user: str, max_tokens: int = 64) -> Draft:
+        """Return the model's answer to one message."""
+        prompt = self._prompt(system, user)
+        result = self._generator.generate_batch(
+            [prompt], max_length=max_tokens, end_token="<|im_end|>", include_prompt_in_result=False, return_scores=True
+        )[0]
+        ids = result.sequences_ids[0]
+        return Draft(
+            text=self._tokenizer.decode(ids).strip(),
+            likelihood=math.exp(min(0.0, result.scores[0])) if ids else 0.0,
+            num_tokens_in=len(prompt),
+            num_tokens_out=len(ids),
+        )
+
+    def score(self, system: str, user: str, options: Sequence[str]) -> list[float]:
+        """Return for each option the mean log-likelihood of its tokens as the answer."""
+        prompt = self._prompt(system, user)
+        tails = [[*self._content(option), "<|im_end|>"] for option in options]
+        results = self._score([prompt + tail for tail in tails])
+        return [sum(result.log_probs[-len(tail) :]) / len(tail) for result, tail in zip(results, tails, strict=True)]
+
+    def choose(self, system: str, user: str, options: Sequence[str]) -> Draft:
+        """Return the likeliest of options, such as the spans of a sentence; quick where many begin alike.
+
+        Options that begin another one are read off it, in one pass; the best four are then scored in full.
+        Raises ValueError without options.
+        """
+        if not options:
+            raise ValueError("need at least one option")
+        prompt, tokens = self._prompt(system, user), {option: self._content(option) for option in options}
+        longest = [o for o in tokens if not any(other != o and other.startswith(f"{o} ") for other in tokens)]
+        results = self._score([prompt + tokens[option] for option in longest])
+        likely: dict[str, float] = {}
+        for whole, result in zip(longest, results, strict=True):
+            logs = result.log_probs[-len(tokens[whole]) :]
+            for option, own in tokens.items():
+                if option == whole or whole.startswith(f"{option} "):
+                    likely[option] = sum(logs[: len(own)]) / max(1, len(own))
+        best = sorted(likely, key=lambda option: -likely[option])[:4]
+        scores = dict(zip(best, self.score(system, user, best), strict=True))
+        chosen = max(best, key=lambda option: scores[option])
+        return Draft(chosen, math.exp(min(0.0, scores[chosen])), len(prompt), len(tokens[chosen]))
+
+    def _score(self, sequences: list[list[str]]) -> Any:
+        return self._generator.score_batch(sequences, max_batch_size=16, max_input_length=0)
+
+    def _prompt(self, system: str, user: str) -> list[str]:
+        head = self._turn("system", self._content(system))
+        room = self._max_prompt_tokens - len(head) - 16
+        body = self._content(user)
+        if len(body) > room:
+            tail = min(_TAIL_TOKENS, room)
+            body = body[: max(0, room - tail)] + body[-tail:]
+        return [*head, *self._turn("user", body), "<|im_start|>", *self._tokenizer.encode("assistant\n").tokens]
+
+    def _turn(self, role: str, content: list[str]) -> list[str]:
+        encode = self._tokenizer.encode
+        return ["<|im_start|>", *encode(f"{role}\n").tokens, *content, "<|im_end|>", *encode("\n").tokens]
+
+    def _content(self, text: str) -> list[str]:
+        """Return the tokens of a text in which nothing marks a turn, whatever stands in it."""
+        return [token for token in self._tokenizer.encode(_harmless(text)).tokens if token not in self._special]
+
+
+class ChatText:
+    """Any chat model of LangChain, named like "ollama:qwen3" or "anthropic:claude-sonnet-4-5"."""
+
+    def __init__(self, name: str, *, timeout_s: float = 90.0) -> None:
+        """Prepare the model; raises SetupError if its provider's package or key is missing."""
+        self._name, self._timeout_s = name, timeout_s
+        self._chat = self._make(temperature=0)
+
+    def write(self, system: str, user: str, max_tokens: int = 64) -> Draft:
+        """Return the model's answer to one message, of about `max_tokens` at most; raises AnswerError if it fails."""
+        wanted = f"{system}\n\nAnswer in at most {max(10, max_tokens * 3 // 4)} words."
+        message = self._ask(wanted, user)
+        usage: Any = getattr(message, "usage_metadata", None) or {}
+        text = re.sub(r"<think>.*?</think>", "", str(message.text), flags=re.DOTALL).strip()
+        return Draft(text, 1.0, int(usage.get("input_tokens", 0)), int(usage.get("output_tokens", 0)))
+
+    def score(self, system: str, user: str, options: Sequence[str]) -> list[float]:
+        """Return log-likelihoods of the options: a chat model tells none, so 0.9 goes to the one that it chooses."""
+        listed = "\n".join(f"{number}. {option}" for number, option in enumerate(options, 1))
+        ask = f"{user}\n\nWhich of these is right? Answer with its number only.\n{listed}"
+        numbers = re.findall(r"\d+", self.write(system, ask, 16).text)
+        chosen = int(numbers[-1]) - 1 if numbers else -1
+        rest = math.log(0.1 / max(1, len(options) - 1))
+        if not 0 <= chosen < len(options):
+            return [math.log(1 / len(options))] * len(options)
+        return [math.log(0.9) if i == chosen else rest for i in range(len(options))]
+
+    def choose(self, system: str, user: str, options: Sequence[str]) -> Draft:
+        """Return the option that the model names; raises ValueError without options."""
+        if not options:
+            raise ValueError("need at least one option")
+        scores = self.score(system, user, options)
+        best = max(range(len(options)), key=lambda i: scores[i])
+        return Draft(options[best], math.exp(scores[best]), 0, 0)
+
+    def _make(self, **choices: Any) -> BaseChatModel:
+        from langchain.chat_models import init_chat_model
+
+        try:
+            chat: BaseChatModel = init_chat_model(self._name, **choices)
+        except ImportError as error:
+            raise SetupError(f"llm {self._name!r}: {_one_line(error)}") from error
+        except Exception as error:  # noqa: BLE001 each provider raises its own for a missing key or a wrong name
+            raise SetupError(f"llm {self._name!r} cannot be used: {_one_line(error)}") from error
+        return chat
+
+    def _ask(self, system: str, user: str) -> Any:
+        answer, error = self._call(system, user)
+        if error is not None and "temperature" in str(error).lower():
+            self._chat = self._make()  # models that reason allow none but their own
+            answer, error = self._call(system, user)
+        if error is not None:
+            raise AnswerError(f"llm {self._name!r} failed: {_one_line(error)}") from error
+        return answer
+
+    def _call(self, system: str, user: str) -> tuple[Any, Exception | None]:
+        """Return the message or what went wrong. A thread of its own: providers know no common timeout."""
+        done: queue.Queue[tuple[Any, Exception | None]] = queue.Queue()
+
+        def run() -> None:
+            try:
+                done.put((self._chat.invoke([("system", system), ("human", _harmless(user))]), None))
+            except Exception as error:  # noqa: BLE001 each provider has its own
+                done.put((None, error))
+
+        threading.Thread(target=run, daemon=True).start()
+        try:
+            return done.get(timeout=self._timeout_s)
+        except queue.Empty:
+            return None, TimeoutError(f"no answer within {self._timeout_s:g} s")
+
+
+def _harmless(text: str) -> str:
+    return "\n".join(neutralise(line) for line in text.splitlines())
+
+
+def _one_line(error: BaseException) -> str:
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {first[:240]}" if first else type(error).__name__
