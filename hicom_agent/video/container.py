@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import av
 from av.stream import Discard, Disposition
 
-from hicom_agent.errors import VideoRefused
+from hicom_agent.errors import VideoRefused, VideoUnreadable
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -28,7 +28,8 @@ def open_container(fd: int, limits: Limits) -> InputContainer:
     """Return the opened container, its streams checked; only one may be open on a descriptor.
 
     Options for the container do not reach the decoders that PyAV opens later: those are checked by name
-    and limited in `picture_track`. Raises VideoRefused.
+    and limited in `picture_track`.
+    Raises VideoRefused or VideoUnreadable.
     """
     os.lseek(fd, 0, os.SEEK_SET)  # FFmpeg reads from where the offset stands
     options = {
@@ -42,6 +43,8 @@ def open_container(fd: int, limits: Limits) -> InputContainer:
         container: InputContainer = av.open("fd:", options=options, metadata_errors="replace")
     except MemoryError:
         raise
+    except av.EOFError as error:
+        raise VideoUnreadable("ends before its first picture; copy it again") from error
     except av.FFmpegError as error:
         raise VideoRefused(
             "is not a video that can be opened: expected MP4, MKV, WebM, AVI, MPEG, FLV or Ogg, whole at its beginning"

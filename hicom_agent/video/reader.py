@@ -82,9 +82,9 @@ class Pictures:
         for item in self._decoded(from_s):
             time_s = self._time(item)
             if time_s is None or isinstance(item, str):
-                trouble = item if isinstance(item, str) else "damaged pictures"
+                trouble = trouble or (item if isinstance(item, str) else "damaged pictures")
             elif last is not None and time_s <= last.time_s:
-                if last.time_s - time_s > _BACK_S:
+                if last.time_s - time_s > _BACK_S and not trouble:
                     trouble = f"the clock goes back by {last.time_s - time_s:.0f} s"
             elif self._jumps(last, time_s):
                 end_s = last.time_s if last else 0.0
@@ -199,9 +199,7 @@ class Pictures:
                     failures = 0
                     yield packet
                 return
-            except MemoryError:
-                raise
-            except av.FFmpegError:
+            except av.FFmpegError:  # no memory too: a damaged size asks for any amount of it
                 failures += 1
                 yield "unreadable data"
         flush = av.Packet()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.packet import Packet
     from numpy.typing import NDArray
 
     from hicom_agent.video.plan import Limits
@@ -101,16 +102,19 @@ def _shape(frame: AudioFrame) -> tuple[str, str, int]:
 
 
 def _decoded(container: InputContainer, track: AudioStream, watch: Watch) -> Iterator[AudioFrame]:
+    for packet in _packets(container, track):
+        watch(None)
+        try:
+            frames = packet.decode()
+        except MemoryError:
+            raise
+        except av.FFmpegError:
+            continue
+        yield from frames
+
+
+def _packets(container: InputContainer, track: AudioStream) -> Iterator[Packet[AudioStream]]:
     try:
-        for packet in container.demux(track):
-            watch(None)
-            try:
-                yield from packet.decode()
-            except MemoryError:
-                raise
-            except av.FFmpegError:
-                continue
-    except MemoryError:
-        raise
+        yield from container.demux(track)
     except av.FFmpegError:
         return
