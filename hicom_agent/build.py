@@ -160,12 +160,13 @@ class Workspace:
         from hicom_agent import memory
 
         repaired = memory.repair(self.settings.store) if repair else []
-        findings = [str(finding) for finding in memory.check(self.settings.store)]
+        findings = memory.check(self.settings.store)
         rows = self.model_rows()
         return {
             "store": str(self.settings.store),
             "repaired": [str(line) for line in repaired],
-            "problems": findings,
+            "problems": [str(finding) for finding in findings if finding.serious],
+            "notes": [str(finding) for finding in findings if not finding.serious],
             "models": {row["name"]: row["state"] for row in rows},
             "versions": _versions(),
             "gpu": _gpu(),

@@ -90,6 +90,7 @@ def doctor_lines(report: Mapping[str, Any]) -> list[str]:
     lines = [f"store     {plain(report['store'])}"]
     lines += [f"repaired  {plain(line)}" for line in report["repaired"]]
     lines += [f"problem   {plain(line)}" for line in report["problems"]] or ["          no problems"]
+    lines += [f"note      {plain(line)}" for line in report["notes"]]
     lines += [f"model     {name}: {state}" for name, state in report["models"].items()]
     lines += [f"version   {name} {version}" for name, version in report["versions"].items()]
     return [*lines, f"gpu       {report['gpu'] or 'none'}"]

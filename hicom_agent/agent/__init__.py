@@ -90,8 +90,8 @@ class Agent:
 
     def _words(self, sub: SubQuestion, video_id: str) -> list[Evidence]:
         vector = self.encoder.encode_texts([sub.text])[0]
-        said = find_words(self.store, "speech", sub.text, vector, [video_id], WORDS)
-        written = find_words(self.store, "texts", sub.text, vector, [video_id], WORDS)
+        said = find_words(self.store, "speech", sub.text, vector, [video_id], WORDS, sub.about)
+        written = find_words(self.store, "texts", sub.text, vector, [video_id], WORDS, sub.about)
         return said + written
 
     def _look(self, sub: SubQuestion, film: Film) -> Sight:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from hicom_agent.agent.evidence import SUPPORT_FROM, Evidence
 from hicom_agent.agent.plan import SubQuestion
-from hicom_agent.llm.grounding import ungrounded
+from hicom_agent.llm.grounding import neutralise, ungrounded
+from hicom_agent.llm.spans import answer_spans, unmet
 from hicom_agent.prompts import load_prompt
 from hicom_agent.types import Modality, Reason, timecode
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 MAX_TIMES = 12  # stretches an answer names
 MAX_LINES = 6  # pieces of evidence the language model reads
 MAX_TOKENS = 48
+NEAR_FROM = 0.25  # support from which a piece may help to answer to the words of a question
 VERB: dict[Modality, str] = {"visual": "seen", "speech": "said", "text": "written"}
 NOT_HELD = ("not in the evidence", "not mentioned", "not stated", "does not say", "doesn't say", "no evidence")
 
@@ -25,8 +27,13 @@ NOT_HELD = ("not in the evidence", "not mentioned", "not stated", "does not say"
 class Writer(Protocol):
     """A language model that words a short answer."""
 
+    writes_freely: bool  # False: too small to be trusted with more than the choice among words of the evidence
+
     def write(self, system: str, user: str, max_tokens: int = ...) -> Draft:
         """Return what the model writes."""
+
+    def choose(self, system: str, user: str, options: Sequence[str]) -> Draft:
+        """Return the likeliest of options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +53,29 @@ class Partial:
 
 
 def compose(sub: SubQuestion, pieces: Sequence[Evidence], writer: Callable[[], Writer]) -> Partial:
-    """Return the answer to one sub-question from its evidence, most surely supported first in `pieces`."""
-    believed = [piece for piece in pieces if piece.support >= SUPPORT_FROM]
+    """Return the answer to one sub-question from its evidence, most surely supported first in `pieces`.
+
+    What is said or written counts only if it answers to every word of the question: small models can't tell.
+    """
+    words = [piece for piece in pieces if piece.modality != "visual" and piece.support >= NEAR_FROM][:MAX_LINES]
+    met = bool(words) and not unmet(sub.about, [piece.text for piece in words])
+    believed = [piece for piece in pieces if piece.support >= SUPPORT_FROM and (met or piece.modality == "visual")]
     if not believed:
         return Partial("", 1 - max((piece.support for piece in pieces), default=0.0), tuple(pieces[:3]), "not seen")
+    said = [piece for piece in believed if piece.modality != "visual"]
+    if sub.kind == "open" and said:
+        return _words(sub, words, said, writer)
     lead = believed[0]
     same = [piece for piece in believed if piece.modality == lead.modality]
     if sub.kind in ("when", "count", "how long"):
         return _times(sub, same)
-    if sub.kind == "whether":
-        return _yes(same)
-    return _words(sub, pieces, believed, writer)
+    return _yes(same) if sub.kind == "whether" else _seen(same)
+
+
+def _seen(same: list[Evidence]) -> Partial:
+    """Return what the surest moment shows, by the names the encoder has for it."""
+    lead = same[0]
+    return Partial(f"{lead.text} (seen at {span(lead)})", 0.6 * lead.support, (lead,))
 
 
 def _times(sub: SubQuestion, same: list[Evidence]) -> Partial:
@@ -90,25 +109,37 @@ def _yes(same: list[Evidence]) -> Partial:
     return Partial(text, _mean_support(shown), tuple(shown))
 
 
-def _words(
-    sub: SubQuestion, pieces: Sequence[Evidence], believed: list[Evidence], writer: Callable[[], Writer]
-) -> Partial:
-    """Return the model's short answer if the evidence holds every content word of it, else the best piece itself."""
-    read = sorted(pieces[:MAX_LINES], key=lambda piece: piece.start_s)
-    lines = [f"[{timecode(piece.start_s)}] {VERB[piece.modality]}: {piece.text}" for piece in read]
-    system = load_prompt("answer_system")
+def _words(sub: SubQuestion, read: list[Evidence], said: list[Evidence], writer: Callable[[], Writer]) -> Partial:
+    """Return a short answer in words that the evidence holds, else the best piece itself."""
+    lead = said[0]
+    model = writer()
+    draft = _write(model, sub, read) if model.writes_freely else _choose(model, sub, lead)
+    if draft is None:
+        quote = f'It is {VERB[lead.modality]} at {timecode(lead.start_s)}: "{lead.text}"'
+        return Partial(quote, 0.8 * lead.support, (lead,))
+    used = (lead,) if not model.writes_freely else tuple(said[:3])
+    confidence = lead.support * (0.5 + 0.5 * min(1.0, draft.likelihood))
+    return Partial(draft.text, confidence, used, llm_tokens=draft.num_tokens_in + draft.num_tokens_out)
+
+
+def _write(model: Writer, sub: SubQuestion, read: list[Evidence]) -> Draft | None:
+    """Return what a large model writes, unless it declines or uses words that stand nowhere."""
+    lines = [
+        f"[{timecode(piece.start_s)}] {VERB[piece.modality]}: {neutralise(piece.text)}"
+        for piece in sorted(read, key=lambda piece: piece.start_s)
+    ]
     user = load_prompt("answer", evidence="\n".join(lines), question=sub.text)
-    draft = writer().write(system, user, max_tokens=MAX_TOKENS)
-    tokens = draft.num_tokens_in + draft.num_tokens_out
-    lead = believed[0]
-    said_no = any(phrase in draft.text.lower() for phrase in NOT_HELD)
-    if draft.text and not said_no and not ungrounded(draft.text, lines, sub.text):
-        confidence = lead.support * (0.5 + 0.5 * min(1.0, draft.likelihood))
-        return Partial(draft.text, confidence, tuple(believed[:3]), llm_tokens=tokens)
-    quote = f'It is {VERB[lead.modality]} at {timecode(lead.start_s)}: "{lead.text}"'
-    if lead.modality == "visual":
-        quote = f"Seen at {span(lead)}: {lead.text}"
-    return Partial(quote, 0.7 * lead.support, (lead,), llm_tokens=tokens)
+    draft = model.write(load_prompt("answer_system"), user, max_tokens=MAX_TOKENS)
+    declined = not draft.text or any(phrase in draft.text.lower() for phrase in NOT_HELD)
+    return None if declined or ungrounded(draft.text, lines, sub.text) else draft
+
+
+def _choose(model: Writer, sub: SubQuestion, lead: Evidence) -> Draft | None:
+    """Return the stretch of the best line that a small model finds the likeliest answer; None if there is none."""
+    spans = answer_spans(lead.text, sub.text)
+    if not spans:
+        return None
+    return model.choose(load_prompt("short"), load_prompt("line", line=lead.text, question=sub.text), spans)
 
 
 def span(piece: Evidence) -> str:

@@ -46,7 +46,13 @@ def fuse(rankings: Iterable[Sequence[tuple[str, int]]]) -> dict[tuple[str, int],
 
 
 def find_words(
-    store: Store, kind: Literal["speech", "texts"], question: str, vector: np.ndarray, videos: Sequence[str], limit: int
+    store: Store,
+    kind: Literal["speech", "texts"],
+    question: str,
+    vector: np.ndarray,
+    videos: Sequence[str],
+    limit: int,
+    about: str = "",
 ) -> list[Evidence]:
     """Return what was said (or written) that bears on the question, most surely first."""
     dense = store.search_vectors(kind, vector, limit, list(videos))
@@ -54,7 +60,7 @@ def find_words(
     cosine = {(video_id, index): score for video_id, index, score in dense}
     fused = fuse([[(v, i) for v, i, _ in dense], [(v, i) for v, i, _ in exact]])
     rows = {v: store.speech(v) if kind == "speech" else store.texts(v) for v in {v for v, _ in fused}}
-    asked = content_words(question)
+    asked = content_words(about or question)
     found = [
         _piece(kind, key[0], key[1], rows[key[0]], word_support(asked, rows[key[0]], key[1], cosine.get(key, 0.0)))
         for key in list(fused)[:limit]

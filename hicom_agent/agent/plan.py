@@ -30,6 +30,12 @@ _WRITTEN = re.compile(
     r"reads|on[- ]screen|on the screen|label(?:s|led)?|chapters?|poster)\b",
     re.IGNORECASE,
 )
+_MEDIUM = re.compile(
+    r"\b(?:narrator|narration|speaker|voice|say|says|said|tell|tells|told|mention(?:s|ed)?|hear|heard|according to|"
+    r"title(?: card)?|caption|subtitles?|slide|signs?|text|words?|written|writes?|reads?|screen|on-screen|"
+    r"shown|shows?|appears?|film|video|clip|footage|scene|moment)\b",
+    re.IGNORECASE,
+)
 _SEEN = re.compile(
     r"\b(?:see|sees|seen|show|shows|shown|appears?|appeared|visible|look|looks|looking|picture|image|in view|on camera|"
     r"drives?|driving|rides?|riding|walks?|walking|runs?|running|comes? into|enters?|passes|crosses)\b",
@@ -44,6 +50,15 @@ class SubQuestion:
     text: str
     kind: Kind
     sources: tuple[Modality, ...]  # where the wording points; several if it does not say
+
+    @property
+    def about(self) -> str:
+        """Return the question without the words that only say where to look.
+
+        >>> understand("What does the narrator say about the suitcase?").about
+        'What does the about the suitcase?'
+        """
+        return re.sub(r"\s+", " ", _MEDIUM.sub(" ", self.text)).strip()
 
 
 def split_question(question: str) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from hicom_agent.agent.evidence import Evidence
+from hicom_agent.agent.evidence import Evidence, fuse
 from hicom_agent.compress import compress
 from hicom_agent.types import Clip, ClipFeatures, CompressedClip, FrameFeatures, StoredFrame
 
@@ -35,8 +36,8 @@ class Encoder(Protocol):
     def unpack(self, packed: dict[str, np.ndarray]) -> FrameFeatures:
         """Return stored patch features."""
 
-    def presence(self, question: str, features: FrameFeatures) -> Floats:
-        """Return for each frame how likely it shows what is asked for, 0 to 1."""
+    def scan(self, question: str, packed: dict[str, np.ndarray]) -> Floats:
+        """Return for each packed frame how likely it shows what is asked for, 0 to 1; cheap enough for a film."""
 
     def describe(self, features: FrameFeatures, limit: int) -> list[list[str]]:
         """Return for each frame the names of what it shows, most likely first."""
@@ -56,9 +57,19 @@ class Film:
         times_s = np.array([frame.time_s for frame in self.frames])
         return float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1.0
 
-    def indices_in(self, clip: Clip) -> list[int]:
+    def indices_in(self, clip: Clip) -> range:
         """Return the sampled frames of a clip."""
-        return [i for i, frame in enumerate(self.frames) if clip.start_s <= frame.time_s < clip.end_s]
+
+        def time_of(frame: StoredFrame) -> float:
+            return frame.time_s
+
+        return range(
+            bisect_left(self.frames, clip.start_s, key=time_of), bisect_left(self.frames, clip.end_s, key=time_of)
+        )
+
+    def kept(self) -> list[int]:
+        """Return the frames that have features of their own."""
+        return [i for i, frame in enumerate(self.frames) if frame.shown_by == i]
 
 
 @dataclass(slots=True)
@@ -70,67 +81,56 @@ class Sight:
     closest: list[Evidence] = field(default_factory=list)  # the best frames, whether or not they are believed
 
 
-def find_clips(store: Store, film: Film, guide: Floats, limit: int) -> list[Clip]:
-    """Return the clips that hold the frames nearest to the guide, best first."""
-    hits = store.search_vectors("frames", guide, max(64, 4 * limit), [film.video_id])
-    rank_of = {index: rank for rank, (_, index, _) in enumerate(hits)}
+def find_clips(store: Store, film: Film, guide: Floats, presence: Floats, limit: int) -> list[Clip]:
+    """Return the clips with the frames nearest to the guide and the ones likeliest to show it, fused, best first."""
+    near = [index for _, index, _ in store.search_vectors("frames", guide, max(64, 4 * limit), [film.video_id])]
+    likely = [i for i in np.argsort(-presence, kind="stable").tolist() if presence[i] >= STILL_SEEN_FROM]
+    scores = fuse([[("", i) for i in near], [("", i) for i in likely]])
     ranked = []
     for clip in film.clips:
-        ranks = [rank_of.get(film.frames[i].shown_by) for i in film.indices_in(clip)]
-        found = [rank for rank in ranks if rank is not None]
+        found = [scores[key] for i in film.indices_in(clip) if (key := ("", film.frames[i].shown_by)) in scores]
         if found:
-            ranked.append((min(found), clip.index, clip))
+            ranked.append((-max(found), clip.index, clip))
     return [clip for _, _, clip in sorted(ranked, key=lambda each: each[:2])][:limit]
 
 
 def look(store: Store, encoder: Encoder, film: Film, question: str, limit: int) -> Sight:
     """Compress the `limit` best clips under the question; return moments in which it is seen, surest first."""
     guide = encoder.encode_guide(question)
+    kept = film.kept()
+    presence = np.zeros(len(film.frames), np.float32)
+    presence[kept] = encoder.scan(question, store.features(film.video_id, kept))
+    presence = presence[[frame.shown_by for frame in film.frames]]
     sight = Sight()
-    for clip in find_clips(store, film, guide, limit):
+    for clip in find_clips(store, film, guide, presence, limit):
         indices = film.indices_in(clip)
         features = encoder.unpack(store.features(film.video_id, indices))
         times_s = np.array([film.frames[i].time_s for i in indices], np.float32)
         sight.compressed.append(compress(ClipFeatures(clip, times_s, features), guide))
-        presence = encoder.presence(question, features)
-        names = encoder.describe(features, LABELS)
-        moments = _moments(film, clip, indices, presence, names)
-        sight.evidence += [moment for moment in moments if moment.support >= SEEN_FROM]
-        best = int(np.argmax(presence))
-        start_s = float(times_s[best])
-        end_s = min(start_s + film.step_s, clip.end_s)
-        seen = ", ".join(names[best])
-        sight.closest.append(
-            Evidence(
-                film.video_id,
-                "visual",
-                start_s,
-                end_s,
-                float(presence[best]),
-                seen,
-                film.frames[indices[best]].shown_by,
-            )
-        )
+        names = [", ".join(names) for names in encoder.describe(features, LABELS)]
+        here = presence[indices.start : indices.stop]
+        sight.evidence += _moments(film, clip, here, names)
+        best = int(np.argmax(here))
+        sight.closest.append(_moment(film, clip, here, names, (best, best)))
     sight.evidence = sorted(join_moments(sight.evidence, film.step_s), key=lambda piece: -piece.support)
     sight.closest.sort(key=lambda piece: -piece.support)
     return sight
 
 
-def _moments(film: Film, clip: Clip, indices: list[int], presence: Floats, names: list[list[str]]) -> list[Evidence]:
+def _moments(film: Film, clip: Clip, presence: Floats, names: list[str]) -> list[Evidence]:
     """Return stretches of a clip in which presence reaches SEEN_FROM and stays above STILL_SEEN_FROM."""
-    found: list[Evidence] = []
-    for first, last in runs(presence, SEEN_FROM, STILL_SEEN_FROM):
-        best = first + int(np.argmax(presence[first : last + 1]))
-        start_s = film.frames[indices[first]].time_s
-        after = indices[last] + 1
-        end_s = min(film.frames[after].time_s if after < len(film.frames) else clip.end_s, clip.end_s)
-        found.append(
-            Evidence(
-                film.video_id, "visual", start_s, max(end_s, start_s), float(presence[best]),
-                ", ".join(names[best]), film.frames[indices[best]].shown_by,
-            )
-        )  # fmt: skip
-    return found
+    return [_moment(film, clip, presence, names, run) for run in runs(presence, SEEN_FROM, STILL_SEEN_FROM)]
+
+
+def _moment(film: Film, clip: Clip, presence: Floats, names: list[str], run: tuple[int, int]) -> Evidence:
+    """Return a run of a clip's frames as evidence; the last frame stands until the next one is sampled."""
+    first, last = run
+    start = film.indices_in(clip).start
+    best = first + int(np.argmax(presence[first : last + 1]))
+    start_s, after = film.frames[start + first].time_s, start + last + 1
+    end_s = min(film.frames[after].time_s, clip.end_s) if after < len(film.frames) else clip.end_s
+    shown_by = film.frames[start + best].shown_by
+    return Evidence(film.video_id, "visual", start_s, max(end_s, start_s), float(presence[best]), names[best], shown_by)
 
 
 def runs(values: Floats, high: float, low: float) -> list[tuple[int, int]]:

@@ -33,6 +33,8 @@ class Draft:
 class SmallTextModel:
     """SmolLM2-135M in CTranslate2 int8: greedy, so that the same prompt gives the same words."""
 
+    writes_freely = False  # it makes things up: let it choose among words of the evidence
+
     def __init__(self, folder: Path, *, threads: int = 0, max_prompt_tokens: int = 1536) -> None:
         """Load the converted model; raises SetupError if the folder or the package does not hold it."""
         try:
@@ -114,6 +116,8 @@ class SmallTextModel:
 
 class ChatText:
     """Any chat model of LangChain, named like "ollama:qwen3" or "anthropic:claude-sonnet-4-5"."""
+
+    writes_freely = True
 
     def __init__(self, name: str, *, timeout_s: float = 90.0) -> None:
         """Prepare the model; raises SetupError if its provider's package or key is missing."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hicom_agent.agent.compose import compose
 from hicom_agent.agent.evidence import Evidence
 from hicom_agent.agent.plan import understand
@@ -11,6 +13,8 @@ from hicom_agent.llm.text import Draft
 class Scripted:
     """A language model that says what it is told to, and remembers what it read."""
 
+    writes_freely = True
+
     def __init__(self, text: str) -> None:
         self.text = text
         self.read: list[str] = []
@@ -18,6 +22,10 @@ class Scripted:
     def write(self, system: str, user: str, max_tokens: int = 64) -> Draft:
         self.read.append(user)
         return Draft(self.text, 0.9, len(user.split()), len(self.text.split()))
+
+    def choose(self, system: str, user: str, options: Sequence[str]) -> Draft:
+        self.read.append(user)
+        return Draft(self.text if self.text in options else options[0], 0.9, 1, 1)
 
 
 def said(text: str, support: float = 0.9, start_s: float = 60.0) -> Evidence:
@@ -69,3 +77,20 @@ def test_a_model_that_says_not_in_the_evidence_is_heard() -> None:
     model = Scripted("not in the evidence")
     partial = compose(understand("Where is the suitcase?"), [said("The suitcase is in the kitchen.")], lambda: model)
     assert partial.text == 'It is said at 00:01:00: "The suitcase is in the kitchen."'
+
+
+def test_a_small_model_may_only_choose_among_words_of_the_evidence() -> None:
+    model = Scripted("kitchen")
+    model.writes_freely = False
+    partial = compose(understand("Where is the suitcase?"), [said("The suitcase is in the kitchen.")], lambda: model)
+    assert partial.text == "kitchen" and len(partial.used) == 1
+    model.text = "a Greyhound"
+    partial = compose(understand("Where is the suitcase?"), [said("The suitcase is in the kitchen.")], lambda: model)
+    assert partial.text in "the suitcase is in the kitchen"
+
+
+def test_words_that_do_not_answer_to_the_question_are_not_believed() -> None:
+    partial = compose(
+        understand("How much sugar is needed?"), [said("Stir in two cups of flour.")], lambda: Scripted("2")
+    )
+    assert partial.abstained
