@@ -80,6 +80,7 @@ class Watched:
 
 def main() -> None:
     options = read_options()
+    load = os.getloadavg()[0]
     minutes = 10 if options.quick else options.minutes
     film = make_film(options.footage or [FOOTAGE / name for name in NAMES], BENCH, minutes)
     settings = load_settings({"store": BENCH / "store", "speech": False, "ocr": False})
@@ -94,7 +95,7 @@ def main() -> None:
         found = measure()
         print(*found, sep="\n", flush=True)
         lines += found
-    save(lines, film, minutes)
+    save(lines, film, minutes, load)
 
 
 def read_options() -> argparse.Namespace:
@@ -196,10 +197,14 @@ def measure_index(work: Workspace, film: Path, hours: float) -> list[Line]:
     if process.returncode:
         sys.exit(f"index failed with code {process.returncode}: {said}")
     size_mb = sum(path.stat().st_size for path in work.settings.store.rglob("*") if path.is_file()) / 1e6
+    with work.store() as store:
+        row = store.videos()[0]
+    new_mb = size_mb / row.num_kept * row.num_frames
     return [
         Line("hicom-agent index, start to end", seconds, "s"),
         Line("  memory of it and its decoding process", max(peak_mb["all"]) / 1e3, "GB", 1.5, _peaks(peak_mb)),
-        Line("  on disk, per hour of film", size_mb / hours, "MB", 60),
+        Line("  on disk, per hour of film", size_mb / hours, "MB", 60, f"{row.num_kept} frames kept"),
+        Line("  the same if every sampled frame were new", new_mb / hours, "MB", 60, "in proportion"),
     ]
 
 
@@ -281,7 +286,7 @@ def timed(work: Callable[[], object], times: int = 3) -> float:
 # ---------------------------------------------------------------------- result
 
 
-def save(lines: list[Line], film: Path, minutes: int) -> None:
+def save(lines: list[Line], film: Path, minutes: int, load: float) -> None:
     """Write the numbers with what they were measured on."""
     path = HERE / "results" / "ingest.json"
     path.parent.mkdir(exist_ok=True)
@@ -294,7 +299,7 @@ def save(lines: list[Line], film: Path, minutes: int) -> None:
             "processor": processor(),
             "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
             "memory_gb": round(psutil.virtual_memory().total / 2**30),
-            "load_before": os.getloadavg()[1],
+            "load_before": round(load, 2),
         },
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("hicom-agent", "av", "scenedetect", "torch", "ctranslate2", "numpy")},
