@@ -120,6 +120,7 @@ def serve_forks() -> None:
         job = json.loads(line)
         if job["file"] not in works:
             works[job["file"]] = load_module(job["file"])
+            getattr(works[job["file"]], "prepare", lambda: None)()
         pid = os.fork()
         if pid == 0:
             _run_child(getattr(works[job["file"]], job["function"]), job["args"])
@@ -319,6 +320,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--victim", choices=("store", "indexer"), action="append", help="default: both")
     parser.add_argument("--serve-forks", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--read", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -328,11 +330,20 @@ def main() -> int:
     if options.read:
         read_until_closed(options.read, 4)
         return 0
-    with tempfile.TemporaryDirectory() as folder:
-        began = time.monotonic()
-        tally = soak_store(options.kills, options.seed, Path(folder))
-    print(json.dumps({"victim": "store", **asdict(tally), "seconds": round(time.monotonic() - began, 1)}))
-    return 1 if tally.bad else 0
+    bad = False
+    for victim in options.victim or ("store", "indexer"):
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.monotonic()
+            if victim == "store":
+                tally = soak_store(options.kills, options.seed, Path(folder))
+            else:
+                indexer = load_module(str(Path(__file__).with_name("soak_indexer.py")))
+                tally = indexer.soak_indexer(options.kills, options.seed, Path(folder), sys.modules[__name__])
+        print(
+            json.dumps({"victim": victim, **asdict(tally), "seconds": round(time.monotonic() - began, 1)}), flush=True
+        )
+        bad = bad or bool(tally.bad)
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":
