@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_TIMES = 12  # stretches an answer names
 MAX_LINES = 6  # pieces of evidence the language model reads
 MAX_TOKENS = 48
+NAMED_FROM = 0.8  # support from which the names that the encoder has for a picture are an answer
 NEAR_FROM = 0.25  # support from which a piece may help to answer to the words of a question
 VERB: dict[Modality, str] = {"visual": "seen", "speech": "said", "text": "written"}
 NOT_HELD = ("not in the evidence", "not mentioned", "not stated", "does not say", "doesn't say", "no evidence")
@@ -62,14 +63,23 @@ def compose(sub: SubQuestion, pieces: Sequence[Evidence], writer: Callable[[], W
     believed = [piece for piece in pieces if piece.support >= SUPPORT_FROM and (met or piece.modality == "visual")]
     if not believed:
         return Partial("", 1 - max((piece.support for piece in pieces), default=0.0), tuple(pieces[:3]), "not seen")
-    said = [piece for piece in believed if piece.modality != "visual"]
+    said = _answering(sub, [piece for piece in believed if piece.modality != "visual"])
     if sub.kind == "open" and said:
         return _words(sub, words, said, writer)
-    lead = believed[0]
-    same = [piece for piece in believed if piece.modality == lead.modality]
+    lead = (said or believed)[0] if believed[0].modality != "visual" else believed[0]
+    same = said if lead.modality != "visual" else [piece for piece in believed if piece.modality == "visual"]
+    same = [piece for piece in same if piece.modality == lead.modality]
+    if sub.kind == "open" and lead.support < NAMED_FROM:
+        return Partial("", 1 - lead.support, tuple(pieces[:3]), "not seen")
     if sub.kind in ("when", "count", "how long"):
         return _times(sub, same)
     return _yes(same) if sub.kind == "whether" else _seen(same)
+
+
+def _answering(sub: SubQuestion, said: list[Evidence]) -> list[Evidence]:
+    """Return the pieces that answer to every word of the question by themselves, if there are any, else all."""
+    alone = [piece for piece in said if not unmet(sub.about, [piece.text])]
+    return alone or said
 
 
 def _seen(same: list[Evidence]) -> Partial:

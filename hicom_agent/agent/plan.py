@@ -11,7 +11,10 @@ from hicom_agent.types import Modality
 Kind = Literal["when", "count", "how long", "whether", "open"]
 
 ASKING = r"(?:what|when|where|who|whom|whose|which|why|how|is|are|was|were|does|do|did|can|could|at what)"
-_SPLIT = re.compile(rf"[,;]?\s+(?:and|or)\s+(?:also\s+)?(?={ASKING}\b)|\?\s+(?=\w)", re.IGNORECASE)
+_SPLIT = re.compile(
+    rf"[,;]?\s+(?:and|or)\s+(?:also\s+)?(?=(?:(?:at|by|for|from|in|on|to|with)\s+)?{ASKING}\b)|\?\s+(?=\w)",
+    re.IGNORECASE,
+)
 _WHEN = re.compile(
     r"^(?:when|since when|until when)\b|\b(?:at what|what|which) (?:time|moment|point|second|minute|timestamp)s?\b"
     r"(?:.*\b(?:in|of) the (?:film|video|clip|footage|recording)\b)?",

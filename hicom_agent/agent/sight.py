@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from hicom_agent.memory import Store
     from hicom_agent.types import Floats
 
-SEEN_FROM = 0.5  # presence from which a frame counts as showing it
-STILL_SEEN_FROM = 0.3  # presence down to which a moment goes on
+SEEN_FROM = 0.5  # presence from which a moment counts as showing it
+LIKELY_FROM = 0.3  # presence from which a clip is worth a look
+NEAR_PEAK, STILL_NEAR_PEAK = 0.8, 0.65  # shares of the film's surest presence that begin a moment and let it go on
+ONE_FRAME = 0.8  # factor for what is seen in a single frame, with no neighbour to confirm it
 LABELS = 3  # words put to a moment
 
 
@@ -84,7 +86,7 @@ class Sight:
 def find_clips(store: Store, film: Film, guide: Floats, presence: Floats, limit: int) -> list[Clip]:
     """Return the clips with the frames nearest to the guide and the ones likeliest to show it, fused, best first."""
     near = [index for _, index, _ in store.search_vectors("frames", guide, max(64, 4 * limit), [film.video_id])]
-    likely = [i for i in np.argsort(-presence, kind="stable").tolist() if presence[i] >= STILL_SEEN_FROM]
+    likely = [i for i in np.argsort(-presence, kind="stable").tolist() if presence[i] >= LIKELY_FROM]
     scores = fuse([[("", i) for i in near], [("", i) for i in likely]])
     ranked = []
     for clip in film.clips:
@@ -100,7 +102,8 @@ def look(store: Store, encoder: Encoder, film: Film, question: str, limit: int) 
     kept = film.kept()
     presence = np.zeros(len(film.frames), np.float32)
     presence[kept] = encoder.scan(question, store.features(film.video_id, kept))
-    presence = presence[[frame.shown_by for frame in film.frames]]
+    presence = smooth(film, presence[[frame.shown_by for frame in film.frames]])
+    peak = float(presence.max(initial=0.0))
     sight = Sight()
     for clip in find_clips(store, film, guide, presence, limit):
         indices = film.indices_in(clip)
@@ -109,7 +112,8 @@ def look(store: Store, encoder: Encoder, film: Film, question: str, limit: int) 
         sight.compressed.append(compress(ClipFeatures(clip, times_s, features), guide))
         names = [", ".join(names) for names in encoder.describe(features, LABELS)]
         here = presence[indices.start : indices.stop]
-        sight.evidence += _moments(film, clip, here, names)
+        found = runs(here, max(SEEN_FROM, NEAR_PEAK * peak), max(LIKELY_FROM, STILL_NEAR_PEAK * peak))
+        sight.evidence += [_moment(film, clip, here, names, run) for run in found]
         best = int(np.argmax(here))
         sight.closest.append(_moment(film, clip, here, names, (best, best)))
     sight.evidence = sorted(join_moments(sight.evidence, film.step_s), key=lambda piece: -piece.support)
@@ -117,9 +121,18 @@ def look(store: Store, encoder: Encoder, film: Film, question: str, limit: int) 
     return sight
 
 
-def _moments(film: Film, clip: Clip, presence: Floats, names: list[str]) -> list[Evidence]:
-    """Return stretches of a clip in which presence reaches SEEN_FROM and stays above STILL_SEEN_FROM."""
-    return [_moment(film, clip, presence, names, run) for run in runs(presence, SEEN_FROM, STILL_SEEN_FROM)]
+def smooth(film: Film, presence: Floats) -> Floats:
+    """Return each frame's presence averaged with its neighbours' of the same clip; a thing stays for a while."""
+    smoothed = presence.copy()
+    for clip in film.clips:
+        indices = film.indices_in(clip)
+        here = presence[indices.start : indices.stop]
+        if len(here) == 1:
+            smoothed[indices.start] = ONE_FRAME * here[0]
+        elif len(here) > 1:
+            padded = np.concatenate([here[:1], here, here[-1:]])
+            smoothed[indices.start : indices.stop] = (padded[:-2] + padded[1:-1] + padded[2:]) / 3
+    return smoothed
 
 
 def _moment(film: Film, clip: Clip, presence: Floats, names: list[str], run: tuple[int, int]) -> Evidence:

@@ -88,4 +88,17 @@ def _texts(frames: list[StoredFrame], lines_of_kept: list[list[str]], watcher: p
     kept = [i for i, frame in enumerate(frames) if frame.shown_by == i]
     lines = dict(zip(kept, lines_of_kept, strict=True))
     times_s = [frame.time_s for frame in frames]
-    return watcher.screen_reader.gather(times_s, [lines[frame.shown_by] for frame in frames], watcher.sample_every_s)
+    found = watcher.screen_reader.gather(times_s, [lines[frame.shown_by] for frame in frames], watcher.sample_every_s)
+    return join_blocks(found)
+
+
+def join_blocks(lines: list[ScreenText]) -> list[ScreenText]:
+    """Return lines that come and go together as one text: a heading belongs to what stands under it.
+
+    >>> join_blocks([ScreenText(1, 4, "Ferry"), ScreenText(1, 4, "10:30"), ScreenText(2, 4, "Exit")])[0].text
+    'Ferry. 10:30'
+    """
+    blocks: dict[tuple[float, float], list[str]] = {}
+    for line in lines:
+        blocks.setdefault((line.start_s, line.end_s), []).append(line.text)
+    return [ScreenText(start_s, end_s, ". ".join(texts)) for (start_s, end_s), texts in blocks.items()]

@@ -44,4 +44,5 @@ def test_a_compound_question_is_split_and_a_plain_one_is_not() -> None:
         "what is written on it?",
     ]
     assert split_question("Where are the bread and the butter?") == ["Where are the bread and the butter?"]
+    assert len(split_question("How much does one night cost, and on which day is it closed?")) == 2
     assert split_question("who?") == ["who?"]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hicom_agent.agent.evidence import Evidence, fuse, word_support
-from hicom_agent.agent.sight import join_moments, runs
-from hicom_agent.types import Utterance
+from hicom_agent.agent.sight import Film, join_moments, runs, smooth
+from hicom_agent.types import Clip, StoredFrame, Utterance
 
 
 def moment(start_s: float, end_s: float, support: float = 0.8, text: str = "car") -> Evidence:
@@ -50,3 +50,10 @@ def test_shared_words_and_meaning_both_give_support_and_neighbours_half() -> Non
     far = word_support(["suitcas"], rows, 2, 0.5)
     assert 1 > own > near > far > 0
     assert word_support(["suitcas"], rows, 0, 0.1) < own
+
+
+def test_presence_is_smoothed_within_clips_and_a_single_frame_is_doubted() -> None:
+    frames = [StoredFrame(float(i), i, 0.5, b"") for i in range(6)]
+    film = Film("v", [Clip(0, 0, 3), Clip(1, 3, 4), Clip(2, 4, 6)], frames)
+    smoothed = smooth(film, np.array([0, 0.9, 0, 1.0, 0.6, 0.6], np.float32))
+    assert smoothed.tolist() == pytest.approx([0.3, 0.3, 0.3, 0.8, 0.6, 0.6])
