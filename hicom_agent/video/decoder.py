@@ -61,7 +61,7 @@ class Decoder:
             os.close(errors)
         assert self._process.stdin is not None and self._process.stdout is not None
         self._out = self._process.stdout.fileno()
-        text = json.dumps({"fd": fd, "limits": asdict(limits), **request}).encode()
+        text = json.dumps({"fd": fd, "parent": os.getpid(), "limits": asdict(limits), **request}).encode()
         with contextlib.suppress(BrokenPipeError), self._process.stdin as stdin:
             stdin.write(text)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hicom_agent.video.pictures import Picture
 
-LEADS_S = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, float("inf"))  # how far before a time to look for a keyframe, in turn
+LEADS_S = (*(4.0**k for k in range(9)), float("inf"))  # how far before a time to look for a keyframe, in turn
 CHANGED = 8.0  # mean absolute difference of neighbouring glimpses, of 255, from which on a cut may lie between
 _HELD_BYTES = 256 * 2**20  # of frames kept between two glimpses
 

@@ -100,6 +100,16 @@ class Pictures:
         if last is not None:
             yield from self._missing_end(last, trouble)
 
+    def keyframes(self, start_s: float, end_s: float) -> Iterator[Packet[VideoStream]]:
+        """Yield the packets of the keyframes from the one before `start_s` up to `end_s`; nothing is decoded."""
+        self._frames, self._fresh = iter(()), False
+        self.container.seek(self.origin + int(start_s / self.tick_s), stream=self.stream)
+        for packet in self.container.demux(self.stream):
+            if packet.is_keyframe and packet.pts is not None:
+                if (packet.pts - self.origin) * self.tick_s > end_s:
+                    return
+                yield packet
+
     def _open(self) -> None:
         self._fresh = True
         self.container: InputContainer = open_container(self._fd, self._limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import av
@@ -54,7 +55,8 @@ def stream_sound(fd: int, limits: Limits, start_s: float, origin_s: float, watch
         if track is None:
             return
         if start_s > _LEAD_S:
-            container.seek(int((origin_s + start_s - _LEAD_S) * av.time_base))
+            with suppress(av.FFmpegError):  # where it cannot seek, it is read from the start
+                container.seek(int((origin_s + start_s - _LEAD_S) * av.time_base))
         run: _Run | None = None
         for frame in _decoded(container, track, watch):
             at_s = run.end_s if frame.time is None and run else (frame.time or 0.0) - origin_s

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,8 @@ def confine(limits: Limits) -> None:
     ):
         _, hard = resource.getrlimit(name)
         least = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(name, (least, least))
+        with suppress(ValueError, OSError):  # macOS has no limit of addresses
+            resource.setrlimit(name, (least, least))
     os.nice(5)
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
@@ -88,6 +90,8 @@ def main() -> int:
     os.dup2(2, 1)  # whatever prints does not speak on our channel
     limits = Limits(**request["limits"])
     confine(limits)
+    if os.getppid() != request["parent"]:
+        return NOBODY_LISTENS  # it died before we could ask to die with it
     watch = Watch(out, os.environ.get("HICOM_AGENT_FAULT", ""))
     try:
         _ANSWERS[request["do"]](request, limits, out, watch)

@@ -180,6 +180,16 @@ def test_a_crash_in_the_sound_is_silence(tmp_path: Path, film: Film, monkeypatch
     assert all(loud[:8]) and not any(loud[9:17]) and all(loud[20:])
 
 
+def test_pictures_and_sound_are_read_side_by_side(tmp_path: Path, film: Film) -> None:
+    with open_video(add_sound(film.path, tmp_path / "a.mp4", 6.0)) as opened:
+        pictures, sound = stream(opened, StreamPlan(sample_every_s=0.2)), read_audio(opened)
+        parts, items = [next(sound)], [next(pictures)]
+        parts += sound
+        items += pictures
+    assert frames_of(items) == film.on_grid(0.2) and not damage_of(items)
+    assert sum(len(part) for part in parts) == pytest.approx(6 * 16000, abs=1000)
+
+
 def test_a_generator_closed_early_ends_its_process(long_film: Film) -> None:
     with open_video(long_film.path) as opened:
         items = _generator(stream(opened))
