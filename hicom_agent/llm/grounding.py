@@ -13,8 +13,8 @@ from hicom_agent.types import clean_text
 
 _MARKERS = re.compile(r"<\|[^<>|\n]{0,40}\|>|</?s>|<(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>", re.IGNORECASE)
 _WORD = re.compile(
-    r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\d+(?:st|nd|rd|th)\b|\d+(?:[.,:]\d+)*(?!\w)"
-    r"|[^\W\d_]+(?:['\u2019][^\W\d_]+)*\d*|\d+[^\W_]*"
+    r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\d+(?:st|nd|rd|th)\b|\d+(?:[.,:]\d+)*(?![a-z])"
+    r"|[^\W\d_]+(?:['\u2019][^\W\d_]+)*\d*|\d+[a-z0-9]*"
 )
 _NOON = re.compile(r"\b([ap])\.\s?m\b\.?|(?<=\d)\s?([ap])m\b")
 _STOP_WORDS = """

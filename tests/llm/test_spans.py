@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from hicom_agent.llm.grounding import ungrounded
+from hicom_agent.llm.spans import answer_spans, unmet
+
+LINE = "Stir in two cups of flour and a pinch of salt."
+
+
+@pytest.mark.parametrize(
+    ("question", "line"),
+    [
+        ("When does the ferry leave?", "The ferry leaves at half past ten."),
+        ("How much flour is needed?", LINE),
+        ("Who is the narrator?", "Narrated by Ines Duarte"),
+        ("What is the departure time?", "Platform 4 Departure 16:52"),
+        ("What colour is her coat?", "She wears a green coat."),
+        ("What is the total price?", "TOTAL $1,299"),
+        ("What is the name of the surgeon?", "Dr. Paul Adeyemi, surgeon"),
+    ],
+)
+def test_a_question_is_met_by_a_line_that_answers_it(question: str, line: str) -> None:
+    assert unmet(question, ["Something else is said.", line]) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "line", "missing"),
+    [
+        ("What breed is the dog?", "A dog runs over the lawn.", ["bre"]),
+        ("How much sugar is needed?", LINE, ["sugar"]),
+        ("What is the name of the chef?", "The chef adds basil to the soup.", ["nam"]),
+        ("What colour is the car?", "The car stops.", ["colour"]),
+        ("How many cars are there?", "There are cars.", ["many"]),
+        ("What brand are the batteries?", "The batteries are in the drawer.", ["brand"]),
+    ],
+)
+def test_what_a_line_does_not_answer_is_named(question: str, line: str, missing: list[str]) -> None:
+    assert unmet(question, [line]) == missing
+
+
+def test_without_evidence_nothing_is_met() -> None:
+    assert unmet("Where is the cat?", []) == ["cat"]
+
+
+def test_every_span_is_grounded_short_and_says_something_new() -> None:
+    question = "What is put into the bowl?"
+    spans = answer_spans(LINE, question)
+    assert "two cups of flour" in spans and "pinch of salt" in spans
+    assert all(span in LINE and len(span.split()) <= 6 and not ungrounded(span, [LINE]) for span in spans)
+    assert len(spans) == len(set(spans))
+
+
+def test_spans_are_of_the_kind_that_is_asked_for_if_there_are_such() -> None:
+    assert answer_spans("She wears a green coat and a white hat.", "What colour is her coat?") == ["green", "white"]
+    assert "pinch of salt" not in answer_spans(LINE, "How many cups?")
+    assert answer_spans("Nobody came.", "How many guests came?") == ["Nobody"]
+
+
+@pytest.mark.parametrize("line", ["", "the of and", "!!! ..."])
+def test_a_line_without_words_has_no_spans(line: str) -> None:
+    assert answer_spans(line, "What is it?") == []
