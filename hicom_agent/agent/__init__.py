@@ -51,7 +51,7 @@ class Agent:
         found: list[Evidence] = []
         vector = self.encoder.encode_texts([query])[0]
         for kind in ("speech", "texts"):
-            found += find_words(self.store, kind, query, vector, video_ids, limit)  # type: ignore[arg-type]
+            found += find_words(self.store, kind, query, vector, video_ids, limit)
         for video_id in video_ids:
             film = Film(video_id, self.store.clips(video_id), self.store.frames(video_id))
             if film.frames:

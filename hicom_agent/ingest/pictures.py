@@ -75,7 +75,7 @@ class Watcher:
         seen = [gate.add(frame, num_before + i) for i, frame in enumerate(segment.frames)]
         kept = [frame for i, frame in enumerate(segment.frames) if seen[i][0] == num_before + i]
         thumbs = [scenes.thumbnail(frame) for frame in kept]
-        arrays = {
+        arrays: dict[str, np.ndarray] = {
             "times": np.array([frame.time_s for frame in segment.frames], np.float64),
             "shown_by": np.array([shown_by for shown_by, _ in seen], np.int32),
             "novelty": np.array([novelty for _, novelty in seen], np.float32),

@@ -5,7 +5,7 @@ Iterate in the thread that called: a decoding process dies with the thread that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -56,7 +56,7 @@ def probe(opened: OpenedVideo, limits: Limits | None = None) -> VideoInfo:
 
 def stream(
     opened: OpenedVideo, plan: StreamPlan | None = None, limits: Limits | None = None
-) -> Iterator[Glimpse | Frame | Damage]:
+) -> Generator[Glimpse | Frame | Damage, None, None]:
     """Yield the pictures of one decode pass and the stretches that could not be decoded; times ascend per kind.
 
     A process that dies is replaced by one that starts further on; after `max_restarts` the rest is damage too.
@@ -76,7 +76,9 @@ def stream(
         yield item
 
 
-def read_audio(opened: OpenedVideo, limits: Limits | None = None, start_s: float = 0.0) -> Iterator[Samples]:
+def read_audio(
+    opened: OpenedVideo, limits: Limits | None = None, start_s: float = 0.0
+) -> Generator[Samples, None, None]:
     """Yield the sound as int16 mono at 16 kHz: sample i of all that is yielded stands at `start_s` + i / 16000 s.
 
     Where there is no sound, or it could not be decoded, there is silence; it ends with the sound.
