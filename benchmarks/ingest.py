@@ -182,7 +182,7 @@ def watch(
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from hicom_agent.cli import main; main()", *arguments]
+    return [sys.executable, "-c", "import sys; from hicom_agent.cli import main; sys.exit(main())", *arguments]
 
 
 def measure_index(work: Workspace, film: Path, hours: float) -> list[Line]:
