@@ -95,7 +95,7 @@ class ScreenText:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A stretch of 2 to 30 seconds without a cut inside."""
+    """A stretch of 2 to 30 seconds without a cut inside; `scenes.make_clips` says what gives where both cannot hold."""
 
     index: int  # position in its video, from 0
     start_s: float
