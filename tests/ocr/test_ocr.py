@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -45,11 +46,21 @@ def test_the_same_picture_gives_the_same_lines(reader: ocr.ScreenReader) -> None
     assert reader.read(picture) == reader.read(picture)
 
 
-def test_colours_are_taken_as_rgb(reader: ocr.ScreenReader) -> None:
-    picture = np.zeros((288, 512, 3), np.uint8)
-    picture[..., 0] = 200  # red ground, blue letters: both are equally dark as grey
-    cv2.putText(picture, "RED ALERT", (60, 150), cv2.FONT_HERSHEY_SIMPLEX, 1.5, (0, 0, 255), 4)
-    assert [line.text.replace(" ", "") for line in reader.read(picture)] == ["REDALERT"]
+def test_the_models_get_their_colours_in_the_order_they_know(
+    reader: ocr.ScreenReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Picture] = []
+
+    def look(bgr: Picture, **_: object) -> SimpleNamespace:
+        given.append(bgr)
+        return SimpleNamespace(boxes=[], txts=None)
+
+    monkeypatch.setattr(reader, "_glancer", look)
+    monkeypatch.setattr(reader, "_reader", look)
+    picture = _picture(("Red", 60, 150, 1.5))
+    picture[..., 0] //= 2
+    assert reader.read(picture) == [] and len(given) == 2
+    assert all(np.array_equal(bgr, picture[..., ::-1]) for bgr in given)
 
 
 @pytest.mark.parametrize("shape", [(288, 512, 3), (8, 512, 3), (1, 1, 3)])
