@@ -111,6 +111,9 @@ FILMS = {
     "MPEG-4 in Matroska": even_film("a.mkv", Recipe("mpeg4", options={"bf": "2", "g": "12", "b": "2000000"})),
     "MPEG-4 in AVI": even_film("a.avi", Recipe("mpeg4", options={"bf": "2", "b": "2000000"}, time_base=TICK)),
     "MPEG-2": even_film("a.ts", Recipe("mpeg2video", options={"bf": "2", "b": "2000000"}, time_base=TICK)),
+    "MPEG-4 in MPEG-TS": even_film(
+        "a.ts", Recipe("mpeg4", options={"bf": "0", "g": "40", "b": "2000000"}, time_base=TICK)
+    ),
     "Motion JPEG": even_film("a.mov", Recipe("mjpeg", "yuvj420p", options={})),
     "ProRes": even_film("a.mov", Recipe("prores", "yuv422p10le", options={})),
     "uneven times": uneven_film("a.mp4", Recipe()),
