@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Agent", "Writer"]
 
 WORDS = 12  # utterances or texts looked at per question
-CLIPS = 16  # clips compressed per question
-CLIPS_FOR_ALL = 64  # where every occurrence counts: when, how often, how long
+CLIPS = 8  # clips compressed per question
+CLIPS_FOR_ALL = 32  # where every occurrence counts: when, how often, how long
 WIDEN_FROM = 0.7  # support that words need when the wording asked for the picture
 FILTER = 0.25  # pieces below this are not shown to the language model
 
@@ -66,7 +66,7 @@ class Agent:
         middles = {clip.index: i[len(i) // 2] for clip in film.clips if (i := film.indices_in(clip))}
         if not middles:
             return [(clip, "") for clip in film.clips]
-        names = self.encoder.describe(self.encoder.unpack(self.store.features(video_id, list(middles.values()))), 3)
+        names = self.encoder.describe(self.store.features(video_id, list(middles.values())), 3)
         words = {index: ", ".join(name) for index, name in zip(middles, names, strict=True)}
         return [(clip, words.get(clip.index, "")) for clip in film.clips]
 

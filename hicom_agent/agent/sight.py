@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ LIKELY_FROM = 0.3  # presence from which a clip is worth a look
 NEAR_PEAK, STILL_NEAR_PEAK = 0.8, 0.65  # shares of the film's surest presence that begin a moment and let it go on
 ONE_FRAME = 0.8  # factor for what is seen in a single frame, with no neighbour to confirm it
 LABELS = 3  # words put to a moment
+CLOSEST = 3  # moments named where nothing is seen
 
 
 class Encoder(Protocol):
@@ -41,8 +42,8 @@ class Encoder(Protocol):
     def scan(self, question: str, packed: dict[str, np.ndarray]) -> Floats:
         """Return for each packed frame how likely it shows what is asked for, 0 to 1; cheap enough for a film."""
 
-    def describe(self, features: FrameFeatures, limit: int) -> list[list[str]]:
-        """Return for each frame the names of what it shows, most likely first."""
+    def describe(self, packed: dict[str, np.ndarray], limit: int) -> list[list[str]]:
+        """Return for each packed frame the names of what it shows, most likely first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +105,33 @@ def look(store: Store, encoder: Encoder, film: Film, question: str, limit: int) 
     presence[kept] = encoder.scan(question, store.features(film.video_id, kept))
     presence = smooth(film, presence[[frame.shown_by for frame in film.frames]])
     peak = float(presence.max(initial=0.0))
+    high, low = max(SEEN_FROM, NEAR_PEAK * peak), max(LIKELY_FROM, STILL_NEAR_PEAK * peak)
     sight = Sight()
     for clip in find_clips(store, film, guide, presence, limit):
         indices = film.indices_in(clip)
         features = encoder.unpack(store.features(film.video_id, indices))
         times_s = np.array([film.frames[i].time_s for i in indices], np.float32)
-        sight.compressed.append(compress(ClipFeatures(clip, times_s, features), guide))
-        names = [", ".join(names) for names in encoder.describe(features, LABELS)]
+        compressed = compress(ClipFeatures(clip, times_s, features), guide)
+        sight.compressed.append(compressed)
         here = presence[indices.start : indices.stop]
-        found = runs(here, max(SEEN_FROM, NEAR_PEAK * peak), max(LIKELY_FROM, STILL_NEAR_PEAK * peak))
-        sight.evidence += [_moment(film, clip, here, names, run) for run in found]
+        found = runs(here, high, low)
+        sight.evidence += [_moment(film, compressed, here, run) for run in found]
         best = int(np.argmax(here))
-        sight.closest.append(_moment(film, clip, here, names, (best, best)))
+        sight.closest.append(_moment(film, compressed, here, (best, best)))
     sight.evidence = sorted(join_moments(sight.evidence, film.step_s), key=lambda piece: -piece.support)
     sight.closest.sort(key=lambda piece: -piece.support)
+    shown = sight.evidence or sight.closest[:CLOSEST]
+    named = _name(store, encoder, film, shown)
+    sight.evidence, sight.closest = (named, sight.closest) if sight.evidence else ([], named)
     return sight
+
+
+def _name(store: Store, encoder: Encoder, film: Film, pieces: list[Evidence]) -> list[Evidence]:
+    """Return the pieces with the names of what their best frames show."""
+    if not pieces:
+        return []
+    names = encoder.describe(store.features(film.video_id, [piece.index for piece in pieces]), LABELS)
+    return [replace(piece, text=", ".join(words)) for piece, words in zip(pieces, names, strict=True)]
 
 
 def smooth(film: Film, presence: Floats) -> Floats:
@@ -135,15 +148,21 @@ def smooth(film: Film, presence: Floats) -> Floats:
     return smoothed
 
 
-def _moment(film: Film, clip: Clip, presence: Floats, names: list[str], run: tuple[int, int]) -> Evidence:
-    """Return a run of a clip's frames as evidence; the last frame stands until the next one is sampled."""
+def _moment(film: Film, compressed: CompressedClip, presence: Floats, run: tuple[int, int]) -> Evidence:
+    """Return a run of a clip's frames as evidence, shown by the frame to which the question attends most.
+
+    The last frame stands until the next one is sampled.
+    """
     first, last = run
+    clip = compressed.clip
     start = film.indices_in(clip).start
-    best = first + int(np.argmax(presence[first : last + 1]))
+    best = first + int(np.argmax(compressed.frame_relevance[first : last + 1]))
     start_s, after = film.frames[start + first].time_s, start + last + 1
     end_s = min(film.frames[after].time_s, clip.end_s) if after < len(film.frames) else clip.end_s
-    shown_by = film.frames[start + best].shown_by
-    return Evidence(film.video_id, "visual", start_s, max(end_s, start_s), float(presence[best]), names[best], shown_by)
+    support = float(presence[first : last + 1].max())
+    return Evidence(
+        film.video_id, "visual", start_s, max(end_s, start_s), support, "", film.frames[start + best].shown_by
+    )
 
 
 def runs(values: Floats, high: float, low: float) -> list[tuple[int, int]]:

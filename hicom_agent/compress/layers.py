@@ -54,13 +54,11 @@ def group_cells(x: Tensor, window: Window) -> Tensor:
     if all(length % size == 0 for size, length in zip(sizes, x.shape[:3], strict=True)):
         counts = [length // size for size, length in zip(sizes, x.shape[:3], strict=True)]
         parts = x.reshape(counts[0], sizes[0], counts[1], sizes[1], counts[2], sizes[2], -1)  # the hot path: a view
-    else:
-        parts = x
-        for axis, size in enumerate(sizes):  # axes 0, 1, 2 become pairs 0-1, 2-3, 4-5
-            cells = make_window_cells(x.shape[axis], size).to(x.device)
-            parts = parts.index_select(2 * axis, cells.flatten())
-            parts = parts.reshape(*parts.shape[: 2 * axis], *cells.shape, *parts.shape[2 * axis + 1 :])
-    return parts.permute(0, 2, 4, 1, 3, 5, 6).flatten(3, 5)
+        return parts.permute(0, 2, 4, 1, 3, 5, 6).flatten(3, 5)
+    t, h, w = (make_window_cells(length, size) for size, length in zip(sizes, x.shape[:3], strict=True))
+    rows = t[:, None, None, :, None, None] * x.shape[1] + h[None, :, None, None, :, None]
+    cells = rows * x.shape[2] + w[None, None, :, None, None, :]  # [gt, gh, gw, st, sh, sw]
+    return x.flatten(0, 2)[cells.flatten(3, 5).to(x.device)]
 
 
 def ungroup_sum(members: Tensor, shape: tuple[int, int, int], window: Window) -> Tensor:

@@ -102,11 +102,10 @@ class NanoEncoder:
         closest = tuple(int(number) for number in np.flatnonzero(likeness >= ALIKE))
         return [Thing(text, closest, "main"), Thing(text, (), "main")] if closest else []
 
-    def describe(self, features: FrameFeatures, limit: int) -> list[list[str]]:
-        """Return for each frame up to `limit` names of what it shows, likeliest first, at least one."""
-        return [
-            [self.labels.names[number][0] for number in numbers] for numbers in rank_classes(_sparsen(features), limit)
-        ]
+    def describe(self, packed: Mapping[str, np.ndarray], limit: int) -> list[list[str]]:
+        """Return for each packed frame up to `limit` names of what it shows, likeliest first, at least one."""
+        ranked = rank_classes(unpack_grids(packed, len(COLOURS)), limit)
+        return [[self.labels.names[number][0] for number in numbers] for numbers in ranked]
 
     def pack(self, features: FrameFeatures) -> dict[str, np.ndarray]:
         """Return arrays of t rows from which `unpack` restores the features; 2.5 kB a frame."""
@@ -131,12 +130,17 @@ class NanoEncoder:
         values = np.zeros((t, num_cells, NUM_CLASSES + len(COLOURS)), np.float32)
         np.put_along_axis(values, classes, np.exp(grids.log_likelihoods[:, :num_cells]), axis=2)
         values[..., NUM_CLASSES:] = grids.colours[:, :num_cells]
-        flat = np.zeros((t, num_cells, NUM_CLASSES), np.float32)
-        np.put_along_axis(flat, classes, flatten(grids)[:, :num_cells], axis=2)
-        keys: Floats = flat @ self._label_vectors
+        keys = self._mean_labels(classes, flatten(grids)[:, :num_cells])
         pooled = keys.mean(axis=1)
         pooled /= np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-9)
         return FrameFeatures(values.reshape(t, rows, columns, -1), keys.reshape(t, rows, columns, -1), pooled)
+
+    def _mean_labels(self, classes: np.ndarray, shares: Floats) -> Floats:
+        """Return the vectors of the classes [t, cells, k] averaged by their shares, [t, cells, 384]."""
+        bags, weights = (torch.from_numpy(array.reshape(-1, array.shape[-1])) for array in (classes, shares))
+        labels = torch.from_numpy(self._label_vectors)
+        means = torch.nn.functional.embedding_bag(bags, labels, per_sample_weights=weights, mode="sum")
+        return means.numpy().reshape(*classes.shape[:2], -1)
 
     def _cached_vectors(self, folder: Path) -> Floats:
         """Return the vectors of the class names, made once and kept beside them where that can be written."""
