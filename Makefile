@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FAISS := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 STAMP := $(VENV)/.set-up
 
-.PHONY: setup demo test check bench soak clean
+.PHONY: setup models demo test check bench soak clean
 
 setup: $(STAMP)
 
@@ -15,10 +15,13 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(FAISS),nano,speech,ocr,dev]"
 	touch $(STAMP)
 
+models: setup
+	$(BIN)/hicom-agent models pull
+
 demo: setup
 	$(BIN)/python examples/demo.py
 
-test: setup
+test: models
 	$(BIN)/python -m pytest -q
 
 check: setup
@@ -27,10 +30,10 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup
+bench: models
 	$(BIN)/python benchmarks/ingest.py
 
-soak: setup
+soak: models
 	$(BIN)/python benchmarks/soak.py
 
 clean:
