@@ -19,7 +19,7 @@ from hicom_agent.types import Damage, Frame
 from hicom_agent.video import Limits, StreamPlan, open_video, probe, read_audio, read_frames, stream
 from hicom_agent.video.glimpses import stream_pictures
 from hicom_agent.video.reader import Pictures
-from tests.video.numbered_films import Film, Recipe, add_sound, even, write_film
+from tests.video.numbered_films import Film, Recipe, add_sound, add_stream, encoded, even, write_film
 
 
 @pytest.fixture
@@ -109,6 +109,15 @@ def test_a_codec_that_is_not_allowed_is_named(tmp_path: Path) -> None:
         frame.pts = 0
         out.mux([*stream_.encode(frame), *stream_.encode(None)])
     with open_video(path) as opened, pytest.raises(VideoRefused, match="coded as ffv1, expected one of h264"):
+        probe(opened)
+
+
+def test_a_format_that_is_not_allowed_is_not_even_tried(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w", format="nut") as out:
+        for packet in encoded(add_stream(out, Recipe()), even(5), Recipe()):
+            out.mux(packet)
+    with open_video(path) as opened, pytest.raises(VideoRefused, match="is not a video that can be opened"):
         probe(opened)
 
 

@@ -218,7 +218,7 @@ def test_the_decoder_dies_with_its_parent(long_film: Film) -> None:
         "import sys, os, psutil\n"
         "from hicom_agent.video import open_video, stream, Limits\n"
         f"items = stream(open_video({str(long_film.path)!r}))\n"
-        "next(items)\n"
+        "next(item for item in items if item.time_s >= 2.0)\n"  # the next message would come at 3 s
         "print(psutil.Process().children()[0].pid, flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )

@@ -18,7 +18,7 @@ from hicom_agent.video import moments
 from hicom_agent.video.glimpses import Seen, stream_pictures
 from hicom_agent.video.moments import Moment, read_moments
 from hicom_agent.video.plan import Limits, StreamPlan
-from hicom_agent.video.reader import Gap, Pictures
+from hicom_agent.video.reader import Gap, Pictures, Shown
 from tests.video.numbered_films import Film, Recipe, add_stream, draw, encoded, even, join, read_number, write_film
 
 TICK = Fraction(1, 25)
@@ -206,6 +206,15 @@ def test_the_frame_at_a_time_is_the_one_shown_then(made: Film, decord: bool) -> 
     wanted = [made.shown_at(time_s) for time_s in times_s]
     assert [read_number(item.picture) - made.first_number for item in found] == wanted
     assert [item.time_s for item in found] == pytest.approx([made.times_s[i] for i in wanted], abs=1.1e-3)
+
+
+def test_after_a_search_the_first_frame_is_a_keyframe(made: Film) -> None:
+    with opened(made.path) as fd:
+        source = Pictures(fd, Limits())
+        for share in (0.2, 0.45, 0.8):
+            shown = (item for item in source.shown(made.times_s[-1] * share) if isinstance(item, Shown))
+            first = next(shown, None)  # none where the search lands after the last keyframe
+            assert first is None or first.frame.key_frame
 
 
 DECORD_IS_RIGHT = {

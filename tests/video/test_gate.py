@@ -134,6 +134,22 @@ def test_a_folder_swapped_for_a_link_meanwhile_gains_nothing(root: Path) -> None
         thread.join()
 
 
+def test_a_folder_swapped_after_the_first_look_is_noticed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, outside = root / "inside", root.parent / "v-evil"
+    inside.mkdir()
+    (inside / "a.mp4").write_bytes(b"fine")
+    look = gate._open_regular
+
+    def swap_and_look(path: str | Path, real: Path) -> int:
+        inside.rename(root / "away")
+        inside.symlink_to(outside)
+        return look(path, real)
+
+    monkeypatch.setattr(gate, "_open_regular", swap_and_look)
+    with pytest.raises(VideoRefused, match="outside"):
+        open_video(inside / "a.mp4", roots=[root])
+
+
 def test_what_is_no_regular_file_is_refused_at_once(root: Path) -> None:
     os.mkfifo(root / "pipe.mp4")
     (root / "zero.mp4").symlink_to("/dev/zero")
