@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from hicom_agent.agent.evidence import SUPPORT_FROM, Evidence
 from hicom_agent.agent.plan import SubQuestion
-from hicom_agent.llm.grounding import neutralise, ungrounded
+from hicom_agent.llm.grounding import content_words, neutralise, ungrounded
 from hicom_agent.llm.spans import answer_spans, unmet
 from hicom_agent.prompts import load_prompt
 from hicom_agent.types import Modality, Reason, timecode
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 MAX_TIMES = 12  # stretches an answer names
 MAX_LINES = 6  # pieces of evidence the language model reads
 MAX_TOKENS = 48
+SUREST = 0.9  # share of the best support that a moment needs to be named where one is enough
 NAMED_FROM = 0.8  # support from which the names that the encoder has for a picture are an answer
 NEAR_FROM = 0.25  # support from which a piece may help to answer to the words of a question
 VERB: dict[Modality, str] = {"visual": "seen", "speech": "said", "text": "written"}
@@ -112,7 +114,8 @@ def _times_word(count: int) -> str:
 
 
 def _yes(same: list[Evidence]) -> Partial:
-    shown = sorted(same[:MAX_TIMES], key=lambda piece: piece.start_s)
+    surest = [piece for piece in same if piece.support >= SUREST * same[0].support]
+    shown = sorted(surest[:MAX_TIMES], key=lambda piece: piece.start_s)
     text = f"Yes, {VERB[same[0].modality]} at {', '.join(span(piece) for piece in shown)}"
     if same[0].modality != "visual":
         text += f': "{same[0].text}"'
@@ -146,10 +149,23 @@ def _write(model: Writer, sub: SubQuestion, read: list[Evidence]) -> Draft | Non
 
 def _choose(model: Writer, sub: SubQuestion, lead: Evidence) -> Draft | None:
     """Return the stretch of the best line that a small model finds the likeliest answer; None if there is none."""
-    spans = answer_spans(lead.text, sub.text)
+    line = best_sentence(lead.text, sub.text)
+    spans = answer_spans(line, sub.text)
     if not spans:
         return None
-    return model.choose(load_prompt("short"), load_prompt("line", line=lead.text, question=sub.text), spans)
+    return model.choose(load_prompt("short"), load_prompt("line", line=line, question=sub.text), spans)
+
+
+def best_sentence(text: str, question: str) -> str:
+    """Return the sentence that shares most with the question and can answer it; the whole text if none shares a word.
+
+    >>> best_sentence("Boat rental. Open 9:30 to 17:00. Closed on Mondays", "On which day is the rental closed?")
+    'Closed on Mondays'
+    """
+    asked = set(content_words(question))
+    able = [sentence for sentence in re.split(r"(?<=[.!?])\s+", text) if answer_spans(sentence, question)]
+    best = min(able, key=lambda sentence: len(unmet(question, [sentence])), default=text)
+    return best if asked & set(content_words(best)) else text
 
 
 def span(piece: Evidence) -> str:

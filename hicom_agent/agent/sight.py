@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from hicom_agent.memory import Store
     from hicom_agent.types import Floats
 
-SEEN_FROM = 0.5  # presence from which a moment counts as showing it
-LIKELY_FROM = 0.3  # presence from which a clip is worth a look
-NEAR_PEAK, STILL_NEAR_PEAK = 0.8, 0.65  # shares of the film's surest presence that begin a moment and let it go on
+SEEN_FROM = 0.5  # strength from which a moment counts as showing it
+LIKELY_FROM = 0.3  # presence from which a frame is worth a look
+NEAR_STRONGEST = 0.75  # share of the film's strongest moment that another needs: what is there shows most clearly
+STILL_SEEN = 0.5  # share of the film's surest frame down to which a moment goes on
 ONE_FRAME = 0.8  # factor for what is seen in a single frame, with no neighbour to confirm it
 LABELS = 3  # words put to a moment
 CLOSEST = 3  # moments named where nothing is seen
@@ -103,9 +104,8 @@ def look(store: Store, encoder: Encoder, film: Film, question: str, limit: int) 
     kept = film.kept()
     presence = np.zeros(len(film.frames), np.float32)
     presence[kept] = encoder.scan(question, store.features(film.video_id, kept))
-    presence = smooth(film, presence[[frame.shown_by for frame in film.frames]])
-    peak = float(presence.max(initial=0.0))
-    high, low = max(SEEN_FROM, NEAR_PEAK * peak), max(LIKELY_FROM, STILL_NEAR_PEAK * peak)
+    presence = presence[[frame.shown_by for frame in film.frames]]
+    low = max(LIKELY_FROM, STILL_SEEN * float(presence.max(initial=0.0)))
     sight = Sight()
     for clip in find_clips(store, film, guide, presence, limit):
         indices = film.indices_in(clip)
@@ -114,11 +114,10 @@ def look(store: Store, encoder: Encoder, film: Film, question: str, limit: int) 
         compressed = compress(ClipFeatures(clip, times_s, features), guide)
         sight.compressed.append(compressed)
         here = presence[indices.start : indices.stop]
-        found = runs(here, high, low)
-        sight.evidence += [_moment(film, compressed, here, run) for run in found]
+        sight.evidence += [_moment(film, compressed, here, run) for run in runs(here, low)]
         best = int(np.argmax(here))
         sight.closest.append(_moment(film, compressed, here, (best, best)))
-    sight.evidence = sorted(join_moments(sight.evidence, film.step_s), key=lambda piece: -piece.support)
+    sight.evidence = strong_moments(sight.evidence, film.step_s)
     sight.closest.sort(key=lambda piece: -piece.support)
     shown = sight.evidence or sight.closest[:CLOSEST]
     named = _name(store, encoder, film, shown)
@@ -134,18 +133,22 @@ def _name(store: Store, encoder: Encoder, film: Film, pieces: list[Evidence]) ->
     return [replace(piece, text=", ".join(words)) for piece, words in zip(pieces, names, strict=True)]
 
 
-def smooth(film: Film, presence: Floats) -> Floats:
-    """Return each frame's presence averaged with its neighbours' of the same clip; a thing stays for a while."""
-    smoothed = presence.copy()
-    for clip in film.clips:
-        indices = film.indices_in(clip)
-        here = presence[indices.start : indices.stop]
-        if len(here) == 1:
-            smoothed[indices.start] = ONE_FRAME * here[0]
-        elif len(here) > 1:
-            padded = np.concatenate([here[:1], here, here[-1:]])
-            smoothed[indices.start : indices.stop] = (padded[:-2] + padded[1:-1] + padded[2:]) / 3
-    return smoothed
+def strong_moments(moments: list[Evidence], gap_s: float) -> list[Evidence]:
+    """Return the moments that are strong, also beside the strongest, joined where they touch, best first."""
+    strongest = max((moment.support for moment in moments), default=0.0)
+    strong = [moment for moment in moments if moment.support >= max(SEEN_FROM, NEAR_STRONGEST * strongest)]
+    return sorted(join_moments(strong, gap_s), key=lambda moment: -moment.support)
+
+
+def strength(presence: Floats) -> float:
+    """Return how surely a run of frames shows it: its two best frames must agree, for a thing stays for a while.
+
+    >>> strength(np.array([0.9, 0.5, 0.7]))
+    0.8
+    """
+    if len(presence) == 1:
+        return ONE_FRAME * float(presence[0])
+    return float(np.sort(presence)[-2:].mean())
 
 
 def _moment(film: Film, compressed: CompressedClip, presence: Floats, run: tuple[int, int]) -> Evidence:
@@ -159,18 +162,17 @@ def _moment(film: Film, compressed: CompressedClip, presence: Floats, run: tuple
     best = first + int(np.argmax(compressed.frame_relevance[first : last + 1]))
     start_s, after = film.frames[start + first].time_s, start + last + 1
     end_s = min(film.frames[after].time_s, clip.end_s) if after < len(film.frames) else clip.end_s
-    support = float(presence[first : last + 1].max())
+    support = strength(presence[first : last + 1])
     return Evidence(
         film.video_id, "visual", start_s, max(end_s, start_s), support, "", film.frames[start + best].shown_by
     )
 
 
-def runs(values: Floats, high: float, low: float) -> list[tuple[int, int]]:
-    """Return the stretches [first, last] that stay at `low` or above and somewhere reach `high`.
+def runs(values: Floats, low: float) -> list[tuple[int, int]]:
+    """Return the stretches [first, last] that stay at `low` or above.
 
-    >>> import numpy as np
-    >>> runs(np.array([0, .4, .9, .4, 0, .4]), .5, .3)
-    [(1, 3)]
+    >>> runs(np.array([0, .4, .9, .4, 0, .4]), .3)
+    [(1, 3), (5, 5)]
     """
     found: list[tuple[int, int]] = []
     first = None
@@ -178,8 +180,7 @@ def runs(values: Floats, high: float, low: float) -> list[tuple[int, int]]:
         if value >= low and first is None:
             first = i
         elif value < low and first is not None:
-            if max(values[first:i]) >= high:
-                found.append((first, i - 1))
+            found.append((first, i - 1))
             first = None
     return found
 

@@ -26,7 +26,7 @@ _COLOUR = re.compile(
 )
 _NAME = re.compile(r"(?<=\S )[^\W\d_]*[A-Z][^\W\d_]+|\b[A-Z]{2,}\b")
 _WHEN = re.compile(
-    r"\d|day\b|noon|morning|evening|night|tomorrow|week|month|year|o'clock|spring|summer|autumn|winter"
+    r"\d|days?\b|noon|morning|evening|night|tomorrow|week|month|year|o'clock|spring|summer|autumn|winter"
     r"|january|february|march|april|\bmay\b|june|july|august|september|october|november|december",
     re.IGNORECASE,
 )

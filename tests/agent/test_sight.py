@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hicom_agent.agent.evidence import Evidence, fuse, word_support
-from hicom_agent.agent.sight import Film, join_moments, runs, smooth
-from hicom_agent.types import Clip, StoredFrame, Utterance
+from hicom_agent.agent.sight import join_moments, runs, strength, strong_moments
+from hicom_agent.types import Utterance
 
 
 def moment(start_s: float, end_s: float, support: float = 0.8, text: str = "car") -> Evidence:
@@ -16,16 +16,21 @@ def moment(start_s: float, end_s: float, support: float = 0.8, text: str = "car"
 
 @pytest.mark.parametrize(
     ("values", "expected"),
-    [
-        ([], []),
-        ([0.2, 0.4, 0.4], []),
-        ([0.9], [(0, 0)]),
-        ([0.9, 0.1, 0.4, 0.6, 0.4], [(0, 0), (2, 4)]),
-        ([0.6, 0.3, 0.6], [(0, 2)]),
-    ],
+    [([], []), ([0.2], []), ([0.9], [(0, 0)]), ([0.9, 0.1, 0.4, 0.6], [(0, 0), (2, 3)]), ([0.6, 0.3, 0.6], [(0, 2)])],
 )
-def test_a_run_reaches_high_and_stays_above_low(values: list[float], expected: list[tuple[int, int]]) -> None:
-    assert runs(np.array(values, np.float32), 0.5, 0.3) == expected
+def test_a_run_stays_above_low(values: list[float], expected: list[tuple[int, int]]) -> None:
+    assert runs(np.array(values, np.float32), 0.3) == expected
+
+
+def test_two_frames_must_agree_and_one_alone_is_doubted() -> None:
+    assert strength(np.array([0.9, 0.1, 0.7])) == pytest.approx(0.8)
+    assert strength(np.array([0.6])) == pytest.approx(0.48)
+
+
+def test_a_moment_much_weaker_than_the_strongest_is_not_believed() -> None:
+    found = strong_moments([moment(4, 6, 0.9), moment(20, 21, 0.55), moment(30, 32, 0.7), moment(40, 41, 0.4)], 1.0)
+    assert [(m.start_s, m.support) for m in found] == [(4, 0.9), (30, 0.7)]
+    assert strong_moments([moment(4, 6, 0.49)], 1.0) == []
 
 
 def test_touching_moments_become_one_with_the_surest_words() -> None:
@@ -50,10 +55,3 @@ def test_shared_words_and_meaning_both_give_support_and_neighbours_half() -> Non
     far = word_support(["suitcas"], rows, 2, 0.5)
     assert 1 > own > near > far > 0
     assert word_support(["suitcas"], rows, 0, 0.1) < own
-
-
-def test_presence_is_smoothed_within_clips_and_a_single_frame_is_doubted() -> None:
-    frames = [StoredFrame(float(i), i, 0.5, b"") for i in range(6)]
-    film = Film("v", [Clip(0, 0, 3), Clip(1, 3, 4), Clip(2, 4, 6)], frames)
-    smoothed = smooth(film, np.array([0, 0.9, 0, 1.0, 0.6, 0.6], np.float32))
-    assert smoothed.tolist() == pytest.approx([0.3, 0.3, 0.3, 0.8, 0.6, 0.6])
