@@ -14,21 +14,25 @@ STRIDE_PX = 32  # one grid cell is made for each 32 x 32 pixels
 
 
 class _Conv(nn.Module):
-    """A convolution that has swallowed its batch norm, padded as TensorFlow pads."""
+    """A convolution that has swallowed its batch norm, padded as TensorFlow pads.
+
+    At stride 2 that is one row and column more at the end. A kernel with a row and column of zeros in front says the
+    same with even padding, in one operation: padding the pictures first took a sixth of the network's time.
+    """
 
     def __init__(self, conv: Any, norm: nn.BatchNorm2d, relu: bool) -> None:
         super().__init__()
         size, stride = conv.weight.shape[-1], conv.stride[0]
-        padding = 0 if stride == 2 else size // 2
-        self.conv = nn.Conv2d(conv.in_channels, conv.out_channels, size, stride, padding, groups=conv.groups)
         fused: Any = fuse_conv_bn_eval(conv, norm)
-        self.conv.weight, self.conv.bias = fused.weight, fused.bias
-        # on even sizes TensorFlow's padding has its odd row and column at the end
-        self.pad = [(size - 2) // 2, (size - 1) // 2] * 2 if stride == 2 else []
+        zeros = 1 if stride == 2 else 0
+        weight = F.pad(fused.weight, (zeros, 0, zeros, 0))
+        padding, groups = size // 2, conv.groups
+        self.conv = nn.Conv2d(conv.in_channels, conv.out_channels, size + zeros, stride, padding, groups=groups)
+        self.conv.weight, self.conv.bias = nn.Parameter(weight), fused.bias
         self.relu = relu
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.conv(F.pad(x, self.pad) if self.pad else x)
+        x = self.conv(x)
         return F.relu6(x, inplace=True) if self.relu else x
 
 
@@ -39,7 +43,9 @@ class _Block(nn.Module):
         super().__init__()
         steps = [_Conv(block._expand_conv, block._bn0, relu=True)] if hasattr(block, "_expand_conv") else []
         steps += [_Conv(block._depthwise_conv, block._bn1, relu=True)]
-        self.skip = not steps[-1].pad and block._block_args.input_filters == block._block_args.output_filters
+        self.skip = (
+            steps[-1].conv.stride == (1, 1) and block._block_args.input_filters == block._block_args.output_filters
+        )
         self.steps = nn.Sequential(*steps, _Conv(block._project_conv, block._bn2, relu=False))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -48,7 +54,7 @@ class _Block(nn.Module):
 
 
 class Lite0(nn.Module):
-    """The network with batch norms folded into convolutions, channels last: 1.7 times as fast as the plain one."""
+    """The network with batch norms and padding folded into convolutions, channels last; for even sizes."""
 
     def __init__(self, plain: Any) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ import os
 import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,8 +40,10 @@ from hicom_agent.types import FrameFeatures
 if TYPE_CHECKING:
     from hicom_agent.types import Floats, Picture
 
-CODE_VERSION = 2  # raise when a change here alters vectors
-BATCH = 8
+CODE_VERSION = 3  # raise when a change here alters vectors
+BATCH = 4  # pictures at once; more fall out of the cache
+# mean AUC of 25 queries by pooled vectors: 0.93 with it; 0.91 without, and with the question as it is
+PROMPT = "a photo of"
 ALIKE = 0.5  # cosine from which a class name is taken for what a question means
 THINGS = Path(__file__).with_name("things.txt")
 
@@ -51,8 +54,7 @@ class NanoEncoder:
     name = "nano"
 
     def __init__(self, lite0: Path, minilm: Path, labels: Path, threads: int = 0) -> None:
-        if threads:
-            torch.set_num_threads(threads)
+        self._threads = threads or torch.get_num_threads()
         files = [lite0, minilm / "model.safetensors", *sorted(labels.glob("*.txt"))]
         self.version = f"{CODE_VERSION}-{_checksum(files)}"
         self.labels = load_labels(labels)
@@ -72,8 +74,8 @@ class NanoEncoder:
         rows, columns = choose_grid(pictures[0].shape[1] / pictures[0].shape[0])
         size_px = (columns * STRIDE_PX, rows * STRIDE_PX)
         small = [cv2.resize(picture, size_px, interpolation=cv2.INTER_AREA) for picture in pictures]
-        grids = [self._look(np.stack(small[i : i + BATCH])) for i in range(0, len(small), BATCH)]
-        return self._make_features(join_grids(grids))
+        batches = [np.stack(small[i : i + BATCH]) for i in range(0, len(small), BATCH)]
+        return self._make_features(join_grids(self._look_at_all(batches)))
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """Return unit vectors [n, 384]."""
@@ -81,7 +83,7 @@ class NanoEncoder:
 
     def encode_guide(self, question: str) -> Floats:
         """Return the unit vector [384] of what the question looks for."""
-        vector: Floats = self._sentences.encode([guide_text(question)])[0]
+        vector: Floats = self._sentences.encode([f"{PROMPT} {guide_text(question)}"])[0]
         return vector
 
     def presence(self, question: str, features: FrameFeatures) -> Floats:
@@ -115,10 +117,25 @@ class NanoEncoder:
         """Return the features that were packed, to 3 percent of each likelihood and 1/30 of each colour's share."""
         return self._make_features(unpack_grids(packed, len(COLOURS)))
 
-    @torch.inference_mode()
-    def _look(self, pictures: np.ndarray) -> SparseGrids:
+    def _look_at_all(self, batches: Sequence[np.ndarray]) -> list[SparseGrids]:
+        """Look at several batches at a time, each with one thread.
+
+        Several threads on one batch wait for each other in a loop: with a decoder beside them on two cores that
+        took ten times as long.
+        """
         if self._lite0 is None:
             self._lite0 = load_lite0(self._lite0_path)
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with ThreadPoolExecutor(min(self._threads, len(batches))) as pool:
+                return list(pool.map(self._look, batches))
+        finally:
+            torch.set_num_threads(before)
+
+    @torch.inference_mode()
+    def _look(self, pictures: np.ndarray) -> SparseGrids:
+        assert self._lite0 is not None
         logits = self._lite0(torch.from_numpy(pictures))
         colours = share_colours(pictures, *logits.shape[1:3])
         return make_sparse(torch.log_softmax(logits, dim=-1).numpy(), colours)

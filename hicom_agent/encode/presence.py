@@ -1,9 +1,9 @@
 """How likely a frame shows what is asked for, as one number that means the same for every question.
 
-The evidence for a thing is the likelihood of the classes that show it: in the cell where it is highest (a small
-thing fills one cell) and, flattened, over the whole frame (a stray cell is not a thing). A frame almost all of one
-colour is evidence against everything: a classifier must say something of an empty car park, and says spider. A
-logistic curve, fitted by benchmarks/nano_search.py, makes it a probability. What no class shows is never believed.
+The evidence for a thing is the flattened likelihood of the classes that show it, over all cells: a small thing that
+fills a cell or two counts, one stray cell at full likelihood hardly. The more classes a thing has, the more of it is
+chance. A frame almost all of one colour is evidence against everything: of an empty car park a classifier must say
+something, and says spider. A logistic curve, fitted by benchmarks/nano_search.py, makes it a probability.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 FLOOR = np.float32(-12.75)  # log-likelihood of a class that is not among those kept
-# weights of: best cell, frame, logarithm of the number of classes, emptiness; and the constant
-CURVE = (0.11, 1.05, -0.07, 1.24, 3.96)
+# weights of the logarithms of: likelihood, number of classes, what is not of the commonest colour; and the constant
+CURVE = (1.2, -0.43, 0.92, 4.17)
 EMPTY = 0.05  # a frame is the emptier, the less than this of it is not of its commonest colour
 UNSEEABLE = 0.5  # factor for each main thing that no class shows
 CONTEXT = 0.3  # how much a place or a person that is not seen takes away
@@ -57,26 +57,24 @@ def choose_main(things: Sequence[Thing]) -> list[Thing]:
 
 
 def weigh(classes: Sequence[int], grids: SparseGrids) -> Floats:
-    """Return the evidence that one of `classes` is there, [t, 4], in the order of `CURVE`."""
+    """Return the evidence that one of `classes` is there, [t, 3], in the order of `CURVE`."""
     wanted = np.zeros(NUM_CLASSES, bool)
     wanted[list(classes)] = True
     chosen = wanted[grids.classes]  # [t, cells, k]
-    best = (np.exp(grids.log_likelihoods) * chosen).sum(2).max(1)
     frame = (flatten(grids) * chosen).sum((1, 2)) / grids.num_cells
-    many = np.full(len(best), np.log(max(1, len(classes))))
+    many = np.full(len(frame), np.log(max(1, len(classes))))
     commonest = (grids.colours.sum(1) / grids.num_cells[:, None]).max(1)
     filled = np.log(np.clip((1.003 - commonest) / EMPTY, 1e-3, 1))
-    return np.stack([_log(best), _log(frame), many, filled], axis=1).astype(np.float32)
+    return np.stack([_log(frame), many, filled], axis=1).astype(np.float32)
 
 
 def rank_classes(grids: SparseGrids, limit: int) -> list[list[int]]:
     """Return for each frame the classes that are likelier there than not, at most `limit`, and at least the first."""
     t = len(grids.shapes)
-    best, frame = np.zeros((t, NUM_CLASSES), np.float32), np.zeros((t, NUM_CLASSES), np.float32)
+    frame = np.zeros((t, NUM_CLASSES), np.float32)
     rows = np.broadcast_to(np.arange(t)[:, None, None], grids.classes.shape)
-    np.maximum.at(best, (rows, grids.classes), np.exp(grids.log_likelihoods))
     np.add.at(frame, (rows, grids.classes), flatten(grids) / grids.num_cells[:, None, None])
-    score = CURVE[0] * _log(best) + CURVE[1] * _log(frame) + CURVE[4]
+    score = CURVE[0] * _log(frame) + CURVE[3]
     order = np.argsort(-score, axis=1)[:, :limit]
     return [
         [int(number) for rank, number in enumerate(row) if rank == 0 or scores[number] > 0]
@@ -85,7 +83,7 @@ def rank_classes(grids: SparseGrids, limit: int) -> list[list[int]]:
 
 
 def _find_one(thing: Thing, grids: SparseGrids) -> Floats:
-    score = weigh(thing.classes, grids) @ np.array(CURVE[:4], np.float32) + np.float32(CURVE[4])
+    score = weigh(thing.classes, grids) @ np.array(CURVE[:3], np.float32) + np.float32(CURVE[3])
     chance: Floats = 1 / (1 + np.exp(-score))
     return chance * _find_colour(thing, grids) if thing.colour else chance
 
