@@ -209,7 +209,8 @@ class Pictures:
                     failures = 0
                     yield packet
                 return
-            except av.FFmpegError:  # no memory too: a damaged size asks for any amount of it
+            except (av.FFmpegError, IndexError):
+                # No memory too: a damaged size asks for any amount of it. An index: PyAV's, of a track that came later.
                 failures += 1
                 yield "unreadable data"
         flush = av.Packet()

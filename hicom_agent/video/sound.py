@@ -118,5 +118,5 @@ def _decoded(container: InputContainer, track: AudioStream, watch: Watch) -> Ite
 def _packets(container: InputContainer, track: AudioStream) -> Iterator[Packet[AudioStream]]:
     try:
         yield from container.demux(track)
-    except av.FFmpegError:
+    except (av.FFmpegError, IndexError):  # see reader.Pictures._packets
         return

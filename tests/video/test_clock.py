@@ -183,3 +183,14 @@ def test_a_bare_join_of_transport_streams_gives_its_first_part_and_says_so(tmp_p
     frames, gaps = run(Film(tmp_path / "a.ts", []))
     assert numbers(frames) == list(range(100))
     assert any("goes back" in gap.reason for gap in gaps)
+
+
+def test_a_track_that_begins_in_the_middle_disturbs_nothing(tmp_path: Path) -> None:
+    """A broadcast may announce more tracks later; PyAV does not expect that."""
+    first = write_film(tmp_path / "1.ts", even(50), Recipe(options=PLAIN))
+    second = write_film(tmp_path / "2.mp4", even(50, start_s=2.0), Recipe(options=PLAIN))
+    both = add_sound(second.path, tmp_path / "2.ts", 2.0, start_s=2.0)
+    (tmp_path / "a.ts").write_bytes(first.path.read_bytes() + both.read_bytes())
+    frames, gaps = run(Film(tmp_path / "a.ts", []))
+    assert numbers(frames) == [*range(50), *range(50)]
+    assert all(gap.start_s > 1.9 for gap in gaps)
