@@ -9,6 +9,9 @@ import pytest
 
 from hicom_agent.encode import NanoEncoder
 from hicom_agent.encode.lite0 import load_lite0
+from hicom_agent.encode.sentences import SentenceModel
+from hicom_agent.errors import ModelMissing
+from hicom_agent.models import ensure
 from hicom_agent.types import FrameFeatures
 
 pytestmark = pytest.mark.weights
@@ -142,3 +145,23 @@ def test_another_file_gives_another_version(encoder: NanoEncoder, cache: Path, t
     assert _checksum([one]) == _checksum([other])
     other.write_bytes(b"weighty")
     assert _checksum([one]) != _checksum([other])
+
+
+def test_sentence_vectors_equal_those_of_the_reference_implementation(encoder: NanoEncoder, cache: Path) -> None:
+    import torch
+    from transformers import AutoTokenizer, BertModel
+
+    folder = ensure("minilm", cache, offline=True)
+    texts = ["a car", "Where does the man in the dark suit go, and what does he carry?", "", "word " * 400]
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    model = BertModel.from_pretrained(folder, local_files_only=True).eval()
+    batch = tokenizer(texts, padding=True, truncation=True, max_length=256, return_tensors="pt")
+    with torch.inference_mode():
+        states, mask = model(**batch).last_hidden_state, batch["attention_mask"].unsqueeze(-1)
+    expected = torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1), dim=-1).numpy()
+    np.testing.assert_allclose(encoder.encode_texts(texts), expected, atol=1e-5)
+
+
+def test_a_folder_without_the_sentence_model_is_named_with_the_command_that_fetches_it(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing, match="models pull"):
+        SentenceModel(tmp_path)
