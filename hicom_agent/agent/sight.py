@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 SEEN_FROM = 0.5  # strength from which a moment counts as showing it
 LIKELY_FROM = 0.3  # presence from which a frame is worth a look
-NEAR_STRONGEST = 0.75  # share of the film's strongest moment that another needs: what is there shows most clearly
+NEAR_STRONGEST = 0.7  # share of the film's strongest moment that another needs: what is there shows most clearly
 STILL_SEEN = 0.5  # share of the film's surest frame down to which a moment goes on
+ALIKE = 0.85  # ratio of the strengths of two moments that are one, cut by the length of a clip
 ONE_FRAME = 0.8  # factor for what is seen in a single frame, with no neighbour to confirm it
 LABELS = 3  # words put to a moment
 CLOSEST = 3  # moments named where nothing is seen
@@ -186,10 +187,10 @@ def runs(values: Floats, low: float) -> list[tuple[int, int]]:
 
 
 def join_moments(moments: list[Evidence], gap_s: float) -> list[Evidence]:
-    """Return the moments in time order, those that touch or lie less than `gap_s` apart made one."""
+    """Return the moments in time order; those that lie at most `gap_s` apart and are as sure are one."""
     joined: list[Evidence] = []
     for moment in sorted(moments, key=lambda m: (m.start_s, m.end_s)):
-        if joined and moment.start_s - joined[-1].end_s <= gap_s + 1e-3:
+        if joined and moment.start_s - joined[-1].end_s <= gap_s + 1e-3 and _alike(joined[-1], moment):
             before = joined.pop()
             better = before if before.support >= moment.support else moment
             end_s = max(before.end_s, moment.end_s)
@@ -198,3 +199,7 @@ def join_moments(moments: list[Evidence], gap_s: float) -> list[Evidence]:
             )
         joined.append(moment)
     return joined
+
+
+def _alike(one: Evidence, other: Evidence) -> bool:
+    return min(one.support, other.support) >= ALIKE * max(one.support, other.support)

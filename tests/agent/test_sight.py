@@ -34,7 +34,7 @@ def test_a_moment_much_weaker_than_the_strongest_is_not_believed() -> None:
 
 
 def test_touching_moments_become_one_with_the_surest_words() -> None:
-    joined = join_moments([moment(10, 12, 0.6, "van"), moment(4, 6), moment(12.5, 14, 0.9, "taxi")], 1.0)
+    joined = join_moments([moment(10, 12, 0.8, "van"), moment(4, 6), moment(12.5, 14, 0.9, "taxi")], 1.0)
     assert [(m.start_s, m.end_s, m.text) for m in joined] == [(4, 6, "car"), (10, 14, "taxi")]
     assert joined[1].support == 0.9
 
@@ -55,3 +55,7 @@ def test_shared_words_and_meaning_both_give_support_and_neighbours_half() -> Non
     far = word_support(["suitcas"], rows, 2, 0.5)
     assert 1 > own > near > far > 0
     assert word_support(["suitcas"], rows, 0, 0.1) < own
+
+
+def test_a_weaker_shot_beside_a_strong_one_is_another_moment() -> None:
+    assert len(join_moments([moment(4, 6, 0.9), moment(6, 9, 0.7)], 1.0)) == 2
