@@ -38,7 +38,7 @@ def window_starts(length: int, size: int) -> list[int]:
         return [i * size for i in range(count)]
     if length <= (size - 1) * count:
         return [round(i * (length - size) / (count - 1)) for i in range(count)]
-    num_fresh = length % count or count
+    num_fresh = length % count  # never 0 here
     return [i * size - max(0, i - num_fresh + 1) for i in range(count)]
 
 

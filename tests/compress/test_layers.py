@@ -110,6 +110,13 @@ def test_release_geometry_gives_the_released_number_of_tokens() -> None:
     assert local.tokens.shape == (8, 9, 9, 4) and local.weights.shape == (8, 9, 9, 36)
 
 
+def test_members_stand_in_the_order_of_frames_rows_and_columns() -> None:
+    for shape in ((8, 6, 9), (7, 4, 10)):
+        cells = torch.arange(shape[0] * shape[1] * shape[2]).reshape(*shape, 1)
+        first = group_cells(cells, WINDOW)[0, 0, 0, :, 0]
+        assert first.tolist() == cells[:4, :3, :3].flatten().tolist()
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_cells_are_found_again_after_grouping(shape: tuple[int, int, int]) -> None:
     cells = make_grid(shape, 1)
