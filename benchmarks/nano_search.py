@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from hicom_agent.compress import compress
-from hicom_agent.encode import NanoEncoder, guide_text, presence
+from hicom_agent.encode import NanoEncoder, presence
 from hicom_agent.encode.packing import unpack_grids
 from hicom_agent.models import ensure
 from hicom_agent.settings import load_settings
@@ -249,14 +249,14 @@ def compare(encoder: NanoEncoder, films: list[Film], queries: dict[str, Any]) ->
 
 
 def compare_forms(encoder: NanoEncoder, films: list[Film], queries: dict[str, Any]) -> dict[str, float]:
-    """Return the mean AUC of a query put as a question, with the question and with its guide text as the vector."""
-    found: dict[str, list[float]] = {"question as it is": [], "guide text": []}
+    """Return the mean AUC of a query put as a question, with the vector of the question and with its guide."""
+    found: dict[str, list[float]] = {"question as it is": [], "guide": []}
     for query, truth in queries.items():
         if not any("seen" in film for film in truth.values()):
             continue
         for form in FORMS:
             question = form.format(query)
-            vectors = encoder.encode_texts([question, guide_text(question)])
+            vectors = (encoder.encode_texts([question])[0], encoder.encode_guide(question))
             for name, vector in zip(found, vectors, strict=True):
                 each = score(films, truth, lambda film, v=vector: film.features.pooled @ v)
                 found[name] += [auc(each.seen, each.score, each.weight)] if each.seen.any() else []
