@@ -206,8 +206,12 @@ class Pictures:
         while failures < _TRIES:
             try:
                 for packet in self.container.demux(self.stream):
-                    failures = 0
-                    yield packet
+                    if packet.size:
+                        failures = 0
+                        yield packet
+                    elif packet.dts is None:  # the last one; others of no size are frames that a writer dropped
+                        yield packet
+                        return
                 return
             except (av.FFmpegError, IndexError):
                 # No memory too: a damaged size asks for any amount of it. An index: PyAV's, of a track that came later.

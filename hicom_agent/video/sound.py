@@ -117,6 +117,6 @@ def _decoded(container: InputContainer, track: AudioStream, watch: Watch) -> Ite
 
 def _packets(container: InputContainer, track: AudioStream) -> Iterator[Packet[AudioStream]]:
     try:
-        yield from container.demux(track)
+        yield from (packet for packet in container.demux(track) if packet.size or packet.dts is None)
     except (av.FFmpegError, IndexError):  # see reader.Pictures._packets
         return

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +16,7 @@ from hicom_agent.errors import VideoRefused, VideoUnreadable
 from hicom_agent.video.glimpses import Seen, stream_pictures
 from hicom_agent.video.plan import Limits, StreamPlan
 from hicom_agent.video.probing import look
-from hicom_agent.video.reader import Gap, Pictures
+from hicom_agent.video.reader import Gap, Pictures, Shown
 from tests.video.numbered_films import Film, Recipe, add_sound, add_stream, encoded, even, read_number, write_film
 
 PLAIN = {"preset": "ultrafast", "g": "5", "keyint_min": "5", "sc_threshold": "0"}  # no B-frames: packets in shown order
@@ -194,3 +196,30 @@ def test_a_track_that_begins_in_the_middle_disturbs_nothing(tmp_path: Path) -> N
     frames, gaps = run(Film(tmp_path / "a.ts", []))
     assert numbers(frames) == [*range(50), *range(50)]
     assert all(gap.start_s > 1.9 for gap in gaps)
+
+
+@pytest.mark.parametrize("error", [IndexError("list index out of range"), av.error.MemoryError(12, "no memory")])
+def test_a_read_that_fails_ends_the_pass_and_is_reported(film: Film, error: Exception) -> None:
+    """PyAV raises the first where a track appears that the header did not have, the second where a size is damaged."""
+
+    class Failing:
+        def __init__(self, container: av.container.InputContainer) -> None:
+            self._container = container
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._container, name)
+
+        def demux(self, stream: object) -> Iterator[object]:
+            yield from itertools.islice(self._container.demux(video=0), 40)
+            raise error
+
+    fd = os.open(film.path, os.O_RDONLY)
+    try:
+        source = Pictures(fd, Limits())
+        source.container = Failing(source.container)  # type: ignore[assignment]
+        items = list(source.shown(0.5))
+    finally:
+        os.close(fd)
+    assert {gap.reason for gap in items if isinstance(gap, Gap)} == {"unreadable data"}
+    shown = [item.time_s for item in items if isinstance(item, Shown)]
+    assert shown == film.times_s[-len(shown) :] and len(shown) > 130  # each time the next read went on
