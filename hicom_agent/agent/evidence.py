@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hicom_agent.memory import Store
 
 RANK_OFFSET = 60  # of reciprocal rank fusion (Cormack and others, 2009)
-SUPPORT_FROM = 0.5  # support at which a piece of evidence is believed to bear on the question
+SUPPORT_FROM = 0.45  # support at which a piece of evidence is believed to bear on the question
 
 
 @dataclass(frozen=True, slots=True)

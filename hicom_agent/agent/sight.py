@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from hicom_agent.memory import Store
     from hicom_agent.types import Floats
 
-SEEN_FROM = 0.5  # strength from which a moment counts as showing it
+SEEN_FROM = 0.45  # strength from which a moment counts as showing it
 LIKELY_FROM = 0.3  # presence from which a frame is worth a look
-NEAR_STRONGEST = 0.7  # share of the film's strongest moment that another needs: what is there shows most clearly
-STILL_SEEN = 0.5  # share of the film's surest frame down to which a moment goes on
+NEAR_STRONGEST = 0.6  # share of the film's strongest moment that another needs: what is there shows most clearly
+STILL_SEEN = 0.4  # share of the film's surest frame down to which a moment goes on
 ALIKE = 0.85  # ratio of the strengths of two moments that are one, cut by the length of a clip
 ONE_FRAME = 0.8  # factor for what is seen in a single frame, with no neighbour to confirm it
 LABELS = 3  # words put to a moment
