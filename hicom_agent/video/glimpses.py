@@ -71,18 +71,20 @@ class Sampler:
         """Return whether enough was fed for the next choice to be that of a pass from 0."""
         return self._last_small is not None or self._last_s == -1.0
 
-    def feed(self, shown: Shown) -> Iterator[Seen]:
-        """Yield what is made of a frame, and of those before it that were waiting for it."""
+    def feed(self, shown: Shown) -> list[Seen]:
+        """Return what is made of a frame, and of those before it that were waiting for it; mostly nothing."""
         time_s, frame = shown
         last_s, self._last_s = self._last_s, time_s
+        seen: list[Seen] = []
         if last_s is not None and _cell(time_s, GLIMPSE_STEP_S) > _cell(last_s, GLIMPSE_STEP_S):
-            yield from self._glimpses(time_s, self._shaper.glimpse(frame))
+            seen += self._glimpses(time_s, self._shaper.glimpse(frame))
         elif self._last_small is not None:
             self._keep(time_s, frame)
-        if not self._plan.pictures or last_s is None or time_s < self._plan.start_s:
-            return
-        if _cell(time_s, self._plan.sample_every_s) > _cell(last_s, self._plan.sample_every_s):
-            yield Seen("frame", time_s, self._shaper.picture(frame, self._sar))
+        if self._plan.pictures and last_s is not None and time_s >= self._plan.start_s:
+            step_s = self._plan.sample_every_s
+            if _cell(time_s, step_s) > _cell(last_s, step_s):
+                seen.append(Seen("frame", time_s, self._shaper.picture(frame, self._sar)))
+        return seen
 
     def _glimpses(self, time_s: float, small: Picture) -> Iterator[Seen]:
         changed = self._last_small is not None and differs(self._last_small, small)
@@ -103,7 +105,10 @@ class Sampler:
 
 def differs(before: Picture, after: Picture) -> bool:
     """Return whether a cut may lie between two glimpses; too often costs time, too seldom costs precision."""
-    return before.shape != after.shape or float(np.abs(after.astype(np.int16) - before).mean()) > CHANGED
+    if before.shape != after.shape:
+        return True
+    apart = np.maximum(before, after) - np.minimum(before, after)  # in bytes: a quarter of the time of wider numbers
+    return int(apart.sum(dtype=np.uint32)) > CHANGED * apart.size
 
 
 def _cell(time_s: float, step_s: float) -> int:

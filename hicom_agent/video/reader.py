@@ -118,6 +118,7 @@ class Pictures:
             raise VideoUnreadable("has no moving pictures")
         self.stream: VideoStream = stream
         self.tick_s = Fraction(stream.time_base or 1)
+        self._tick = self.tick_s.as_integer_ratio()
 
     def _rewind(self) -> None:
         """Open again: not every container can seek to its very start."""
@@ -135,7 +136,7 @@ class Pictures:
     def _time(self, item: VideoFrame | str) -> float | None:
         if isinstance(item, str) or item.is_corrupt or item.pts is None:
             return None
-        return (item.pts - self.origin) * self.tick_s.numerator / self.tick_s.denominator
+        return (item.pts - self.origin) * self._tick[0] / self._tick[1]
 
     def _jumps(self, last: Shown | None, time_s: float) -> bool:
         gap_s = 0.0 if last is None else time_s - last.time_s
@@ -183,21 +184,21 @@ class Pictures:
     def _decode(self, keyed: bool) -> Iterator[VideoFrame | str]:
         """Yield frames, and for what cannot be decoded the reason; unless `keyed`, from the first keyframe on."""
         for packet in self._packets():
-            self._watch(None)
+            frames: list[VideoFrame] = []
             if isinstance(packet, str):
                 yield packet
-                continue
-            keyed = keyed or packet.is_keyframe or not packet.size
-            if not keyed:
-                continue
-            try:
-                frames = packet.decode()
-            except MemoryError:
-                raise
-            except av.FFmpegError as error:
-                if not isinstance(error, av.EOFError):
+            elif keyed or packet.is_keyframe or not packet.size:
+                keyed = True
+                try:
+                    frames = packet.decode()
+                except av.EOFError:
+                    pass  # asked again after its end
+                except MemoryError:
+                    raise
+                except av.FFmpegError:
                     yield "damaged data"
-                continue
+            if not frames:
+                self._watch(None)
             yield from frames
 
     def _packets(self) -> Iterator[Packet[VideoStream] | str]:
