@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from hicom_agent.video import Limits
 
 LOG = logging.getLogger(__name__)
-LONGEST_SIDE_PX = 512
 
 
 class Workspace:
@@ -53,7 +52,8 @@ class Workspace:
     @property
     def threads(self) -> int:
         """Return how many CPU threads a model may use."""
-        return self.settings.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
+        free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return self.settings.threads or free or 1
 
     @cached_property
     def encoder(self) -> NanoEncoder:

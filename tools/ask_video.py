@@ -28,8 +28,8 @@ def ask_video(workspace: Workspace, video: str, question: str) -> Answer:
             video_id = ""
     if not video_id:
         video_id = index_video(workspace, video).video_id
-    with workspace.store() as store:
-        return workspace.agent(store).ask(video_id, question)
+    with workspace.store() as store, store.snapshot() as still:
+        return workspace.agent(still).ask(video_id, question)
 
 
 def check_question(question: str, max_chars: int) -> str:

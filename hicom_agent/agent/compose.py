@@ -68,9 +68,8 @@ def compose(sub: SubQuestion, pieces: Sequence[Evidence], writer: Callable[[], W
     said = _answering(sub, [piece for piece in believed if piece.modality != "visual"])
     if sub.kind == "open" and said:
         return _words(sub, words, said, writer)
-    lead = (said or believed)[0] if believed[0].modality != "visual" else believed[0]
-    same = said if lead.modality != "visual" else [piece for piece in believed if piece.modality == "visual"]
-    same = [piece for piece in same if piece.modality == lead.modality]
+    lead = believed[0] if believed[0].modality == "visual" else said[0]
+    same = [piece for piece in (believed if lead.modality == "visual" else said) if piece.modality == lead.modality]
     if sub.kind == "open" and lead.support < NAMED_FROM:
         return Partial("", 1 - lead.support, tuple(pieces[:3]), "not seen")
     if sub.kind in ("when", "count", "how long"):
