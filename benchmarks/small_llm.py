@@ -1,6 +1,6 @@
 """Measure what the packaged 135M model does with evidence: right, wrong, invented or declined, by way of asking.
 
-    python benchmarks/small_llm.py        # writes results/small_llm.json
+    python benchmarks/small_llm.py        # writes benchmarks/results/small_llm.json
 
 The cases are made by hand. Set "dev" was looked at while the ways were chosen, "test" while the rule of `unmet` was;
 "held" was written after both. A wrong colour in it and one in "test" led to choosing spans of the kind asked for.
@@ -91,7 +91,7 @@ def main() -> None:
             found = measure(model, way, [case for case in cases if case["set"] == name])
             results[f"{way.__name__} {name}"] = found
             print(way.__name__, name, {key: value for key, value in found.items() if key != "answers"}, flush=True)
-    target = HERE.parent / "results" / "small_llm.json"
+    target = HERE / "results" / "small_llm.json"
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
 
