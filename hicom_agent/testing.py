@@ -1,10 +1,16 @@
-"""Doubles for tests and benchmarks: values that say in every part where they came from."""
+"""Doubles for tests and benchmarks: values that say in every part where they came from, and models from seeds."""
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hicom_agent.types import Clip, Damage, Record, ScreenText, StoredFrame, Utterance, VideoInfo
+
+if TYPE_CHECKING:
+    from hicom_agent.types import Floats
 
 
 def make_record(mark: int, *, video_id: str = "00000000000000aa", num_frames: int = 8, width: int = 16) -> Record:
@@ -78,3 +84,28 @@ def make_video(path: Path, *, seconds: float = 4.0, fps: int = 25, sound: bool =
             film.mux(tone.encode(frame))
             film.mux(tone.encode(None))
     return path
+
+
+def make_array(seed: int, name: str, shape: Sequence[int], scale: float = 1.0, offset: float = 0.0) -> Floats:
+    """Return an array that anyone can make again: normal numbers from a seed and a name, float32."""
+    import numpy as np
+
+    drawn = np.random.default_rng([seed, zlib.crc32(name.encode())]).standard_normal(tuple(shape)) * scale
+    return (drawn + offset).astype(np.float32)
+
+
+def weight_scale(name: str) -> tuple[float, float]:
+    """Return spread and mean of a made weight: small, norms around 1, embeddings larger."""
+    if name.endswith("_alpha"):
+        return 0.3, 0.0
+    if name.endswith(("embed_tokens.weight", "token_embedding.weight")):
+        return 0.5, 0.0
+    is_norm = name.endswith("weight") and "norm" in name.split(".")[-2]
+    return 0.05, 1.0 if is_norm else 0.0
+
+
+def make_weights(seed: int, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """Return tensors by name, made from a seed."""
+    import torch
+
+    return {n: torch.from_numpy(make_array(seed, n, shape, *weight_scale(n))) for n, shape in shapes.items()}

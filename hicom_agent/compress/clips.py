@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hicom_agent.compress.layers import Attended, GlobalCompressor, LocalCompressor, Window, ungroup_sum
+from hicom_agent.compress.direct import Attended, attend_groups, attend_whole
+from hicom_agent.compress.windows import Window, ungroup_sum
 from hicom_agent.types import ClipFeatures, CompressedClip
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def compress(
     if keys.ndim != 4 or not len(keys) or guide.shape != keys.shape[-1:]:
         raise ValueError(f"need keys [t, h, w, e] and a guide [e], got {tuple(keys.shape)} and {guide.shape}")
     query = torch.from_numpy(np.ascontiguousarray(guide))
-    local = LocalCompressor(window, temperature)(keys, values, query)
-    tokens = torch.cat([local.tokens.flatten(0, 2), GlobalCompressor(num_global, temperature)(keys, values, query)])
+    local = attend_groups(keys, values, query, window, temperature)
+    tokens = torch.cat([local.tokens.flatten(0, 2), attend_whole(keys, values, query, num_global, temperature)])
     scale = temperature or keys.shape[-1] ** 0.5
     groups = scale * _log_mean_exp(local.logits)
     frames = scale * _log_mean_exp((keys.float() @ query.float() / scale).flatten(1))

@@ -3,14 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hicom_agent.compress.layers import (
-    GlobalCompressor,
-    LocalCompressor,
-    group_cells,
-    make_window_cells,
-    ungroup_sum,
-    window_starts,
-)
+from hicom_agent.compress.direct import attend_groups, attend_whole
+from hicom_agent.compress.windows import group_cells, make_window_cells, ungroup_sum, window_starts
 
 SHAPES = [(1, 1, 1), (1, 7, 12), (2, 5, 9), (4, 6, 9), (5, 4, 10), (9, 7, 12), (10, 9, 9), (8, 3, 3)]
 WINDOW = (4, 3, 3)
@@ -61,7 +55,7 @@ def test_a_window_of_nothing_is_refused() -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_tokens_equal_those_of_a_plain_loop(shape: tuple[int, int, int]) -> None:
     keys, values, guide = make_grid(shape, 8), make_grid(shape, 5, 1), make_grid((1, 1, 1), 8, 2).flatten()
-    tokens = LocalCompressor(WINDOW)(keys, values, guide).tokens
+    tokens = attend_groups(keys, values, guide, WINDOW).tokens
     axes = [window_starts(length, size) for length, size in zip(shape, WINDOW, strict=True)]
     assert tokens.shape == (*(len(axis) for axis in axes), 5)
     for i, t in enumerate(axes[0]):
@@ -77,28 +71,28 @@ def test_tokens_equal_those_of_a_plain_loop(shape: tuple[int, int, int]) -> None
 @pytest.mark.parametrize("shape", SHAPES)
 def test_constant_keys_give_the_mean_of_the_group(shape: tuple[int, int, int]) -> None:
     keys, values = torch.ones(*shape, 8), make_grid(shape)
-    tokens = LocalCompressor(WINDOW, temperature=0.05)(keys, values, torch.ones(8)).tokens
+    tokens = attend_groups(keys, values, torch.ones(8), WINDOW, 0.05).tokens
     torch.testing.assert_close(tokens, group_cells(values, WINDOW).mean(dim=3))
 
 
 def test_a_key_that_answers_the_guide_strongly_is_picked_alone() -> None:
     keys, values, guide = make_grid((8, 6, 6)), make_grid((8, 6, 6), 5, 1), torch.eye(8)[0]
     keys[2, 1, 1] = 1000 * guide
-    tokens = LocalCompressor(WINDOW)(keys, values, guide).tokens
+    tokens = attend_groups(keys, values, guide, WINDOW).tokens
     torch.testing.assert_close(tokens[0, 0, 0], values[2, 1, 1])
 
 
 def test_the_order_of_members_in_a_group_does_not_matter() -> None:
     keys, values, guide = make_grid((4, 3, 3)), make_grid((4, 3, 3), 5, 1), make_grid((1, 1, 1), 8, 2).flatten()
     order = torch.randperm(36, generator=torch.Generator().manual_seed(3))
-    shuffled = [x.flatten(0, 2)[order].reshape(x.shape) for x in (keys, values)]
-    local = LocalCompressor(WINDOW)
-    torch.testing.assert_close(local(keys, values, guide).tokens, local(*shuffled, guide).tokens)
+    other_keys, other_values = (x.flatten(0, 2)[order].reshape(x.shape) for x in (keys, values))
+    tokens = attend_groups(keys, values, guide, WINDOW).tokens
+    torch.testing.assert_close(tokens, attend_groups(other_keys, other_values, guide, WINDOW).tokens)
 
 
 def test_global_tokens_are_equal_and_look_at_the_whole_clip() -> None:
     keys, values, guide = make_grid((5, 4, 7)), make_grid((5, 4, 7), 6, 1), make_grid((1, 1, 1), 8, 2).flatten()
-    tokens = GlobalCompressor(32, temperature=0.5)(keys, values, guide)
+    tokens = attend_whole(keys, values, guide, 32, 0.5)
     weights = torch.softmax(keys.flatten(0, 2) @ guide / 0.5, dim=0)
     assert tokens.shape == (32, 6)
     torch.testing.assert_close(tokens, (weights @ values.flatten(0, 2)).expand(32, 6))
@@ -106,7 +100,7 @@ def test_global_tokens_are_equal_and_look_at_the_whole_clip() -> None:
 
 def test_release_geometry_gives_the_released_number_of_tokens() -> None:
     keys = torch.zeros(32, 27, 27, 4)
-    local = LocalCompressor(WINDOW)(keys, keys, torch.zeros(4))
+    local = attend_groups(keys, keys, torch.zeros(4), WINDOW)
     assert local.tokens.shape == (8, 9, 9, 4) and local.weights.shape == (8, 9, 9, 36)
 
 
@@ -126,4 +120,4 @@ def test_cells_are_found_again_after_grouping(shape: tuple[int, int, int]) -> No
 
 def test_half_precision_values_keep_their_type() -> None:
     keys = make_grid((4, 3, 3))
-    assert LocalCompressor(WINDOW)(keys, keys.bfloat16(), torch.ones(8)).tokens.dtype == torch.bfloat16
+    assert attend_groups(keys, keys.bfloat16(), torch.ones(8), WINDOW).tokens.dtype == torch.bfloat16
