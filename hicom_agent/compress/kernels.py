@@ -66,24 +66,41 @@ def compress_local(
     counts = [len(window_starts(n, k)) for n, k in zip(features.shape[:3], window, strict=True)]
     if scale is not None and guides is not None:
         guides = F.normalize(guides, dim=-1)
-    num_questions = 1 if guides is None else len(guides)
-    pooled = features.new_empty(num_questions, *counts, features.shape[-1])
     direct = layer.config.mode == "direct"
-    base = None if direct else _BaseQueries(features, counts)
+    if direct:
+        assert guides is not None
+        weights = _direct_weights(layer, keys, features, guides, window, scale)
+    base = _BaseQueries(features, counts)
+    pooled = features.new_empty(1 if guides is None else len(guides), *counts, features.shape[-1])
     done = 0
     for frames, num_windows in _split_windows(len(features), window[0], features.is_cuda):
-        here = (window[0], window[1], window[2])
-        if base is None:
-            assert guides is not None
-            logits = _direct_logits(layer, keys, frames, guides, here, scale)
+        if direct:
+            shares = weights[:, done : done + num_windows]
         else:
             queries = _queries(layer, base.read(done, done + num_windows), guides)
-            logits = _grouped_logits(layer, keys, frames, queries, here, scale)
-        weights = torch.softmax(logits, dim=-1)  # [gt, gh, gw, q, members]
-        values = group_cells(layer.adapt_values(features[frames]), here)
-        pooled[:, done : done + num_windows] = (weights.to(values.dtype) @ values).movedim(3, 0)
+            shares = torch.softmax(_grouped_logits(layer, keys, frames, queries, window, scale), dim=-1)
+        values = layer.adapt_values(features[frames])
+        pooled[:, done : done + num_windows] = _weigh(shares.to(values.dtype), values, window)
         done += num_windows
     return _read_out(layer.readout, pooled)
+
+
+def _weigh(shares: Tensor, values: Tensor, window: Window) -> Tensor:
+    """Return [q, gt, gh, gw, d]: of each group the sum of values [t, h, w, d] by shares [q, gt, gh, gw, members]."""
+    sizes = [min(size, length) for size, length in zip(window, values.shape[:3], strict=True)]
+    if any(length % size for size, length in zip(sizes, values.shape[:3], strict=True)):
+        grouped = group_cells(values, window)  # [gt, gh, gw, members, d]
+        return (shares.movedim(0, 3) @ grouped).movedim(3, 0)
+    num_questions, gt, gh, gw, _ = shares.shape
+    t, h, w = sizes
+    # rows of groups lie in one piece: values stay where they are, and shares of other groups in the row are 0
+    spread = shares.new_zeros(gt, t, gh, num_questions, gw, h, gw, w)
+    spread.diagonal(dim1=4, dim2=6).copy_(
+        shares.reshape(num_questions, gt, gh, gw, t, h, w).permute(1, 4, 2, 0, 5, 6, 3)
+    )
+    rows = spread.reshape(gt * t * gh, num_questions * gw, h * gw * w)
+    sums = rows @ values.reshape(gt * t * gh, h * gw * w, -1)
+    return sums.reshape(gt, t, gh, num_questions, gw, -1).sum(1).movedim(2, 0)
 
 
 def _split_windows(length: int, size: int, on_gpu: bool) -> Iterator[tuple[slice, int]]:
@@ -104,17 +121,27 @@ def _scaled(logits: Tensor, width: int, scale: Tensor | None) -> Tensor:
     return logits * width**-0.5 if scale is None else logits * scale.exp()
 
 
-def _direct_logits(
-    layer: LocalCompressor, keys: PatchEmbeds, frames: slice, guides: Tensor, window: Window, scale: Tensor | None
+def _direct_weights(
+    layer: LocalCompressor,
+    keys: PatchEmbeds,
+    features: Tensor,
+    guides: Tensor,
+    window: Window,
+    scale: Tensor | None,
 ) -> Tensor:
+    """Return attention over the members of each group, [q, gt, gh, gw, members]."""
     guides = layer.guide_injector.adapt_guide(guides)
-    if scale is None and "k" not in layer.config.adapt:
-        dots = keys.dot(frames, guides)
-    else:
-        rows = keys.rows(frames)
-        dots = layer.adapt_keys(rows if scale is None else F.normalize(rows, dim=-1)) @ guides.T
-    grouped = group_cells(dots, window)  # [gt, gh, gw, members, q]
-    return _scaled(grouped, guides.shape[-1], scale).transpose(-1, -2)
+    step = 4 * (GPU_WINDOWS if features.is_cuda else CPU_WINDOWS)
+    parts = []
+    for first in range(0, len(features), step):
+        frames = slice(first, first + step)
+        if scale is None and "k" not in layer.config.adapt:
+            parts.append(keys.dot(frames, guides))
+        else:
+            rows = keys.rows(frames)
+            parts.append(layer.adapt_keys(rows if scale is None else F.normalize(rows, dim=-1)) @ guides.T)
+    grouped = group_cells(_scaled(torch.cat(parts), guides.shape[-1], scale), window)  # [gt, gh, gw, members, q]
+    return torch.softmax(grouped.movedim(-1, 0).contiguous(), dim=-1)
 
 
 def _grouped_logits(
@@ -122,7 +149,8 @@ def _grouped_logits(
 ) -> Tensor:
     rows = keys.rows(frames)
     grouped = group_cells(layer.adapt_keys(rows if scale is None else F.normalize(rows, dim=-1)), window)
-    return _scaled(queries.movedim(0, 3) @ grouped.transpose(-1, -2), rows.shape[-1], scale)
+    logits = queries.movedim(0, 3) @ grouped.transpose(-1, -2)  # [gt, gh, gw, q, members]
+    return _scaled(logits, rows.shape[-1], scale).movedim(3, 0)
 
 
 def _queries(layer: LocalCompressor, base: Tensor, guides: Tensor | None) -> Tensor:

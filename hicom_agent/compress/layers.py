@@ -9,6 +9,7 @@ Source: HICom (arXiv 2503.16036), released code: GuideInjector, LocalCompressor,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # the field's name for it
@@ -181,6 +182,7 @@ def resample(features: Tensor, grid: Sequence[int]) -> Tensor:
     return F.interpolate(video, list(grid), mode="trilinear", align_corners=False)[0].permute(1, 2, 3, 0)
 
 
+@lru_cache(maxsize=16)
 def axis_positions(length: int, width: int) -> Tensor:
     """Return [length, width], float32: sines at even places, cosines at odd ones, made in float64."""
     places = torch.arange(width, dtype=torch.float64)

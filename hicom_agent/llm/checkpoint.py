@@ -86,9 +86,10 @@ def read_json(path: Path) -> dict[str, Any]:
 def _find_files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        places = read_json(index).get("weight_map")
-        names = sorted(set(places.values())) if isinstance(places, dict) else []
-        if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
+        found = read_json(index).get("weight_map")
+        places: dict[str, Any] = found if isinstance(found, dict) else {}
+        names = sorted({str(name) for name in places.values()})
+        if not names or not all(Path(name).name == name for name in names):
             raise SetupError(f"{index}: need file names of this folder under 'weight_map'")
         files = [folder / name for name in names]
         for file in files:
