@@ -93,7 +93,7 @@ def doctor_lines(report: Mapping[str, Any]) -> list[str]:
     lines += [f"note      {plain(line)}" for line in report["notes"]]
     lines += [f"model     {name}: {state}" for name, state in report["models"].items()]
     lines += [f"version   {name} {version}" for name, version in report["versions"].items()]
-    return [*lines, f"gpu       {report['gpu'] or 'none'}"]
+    return [*lines, f"gpu       {report['gpu'] or 'none'}", f"profile   {plain(report['profile'])}"]
 
 
 @contextmanager

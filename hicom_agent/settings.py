@@ -26,7 +26,11 @@ class Settings(BaseModel):
     )
     cache: Path = Field(default_factory=lambda: user_cache_path("hicom-agent"), description="where models are kept")
     roots: tuple[Path, ...] = Field(default=(), description="folders videos may be opened from; none: anywhere")
-    profile: Literal["nano"] = "nano"
+    profile: Literal["auto", "nano", "hicom-7b"] = Field(default="auto", description="which models serve")
+    checkpoint: Path | None = Field(default=None, description="folder of the weights of hicom-7b; default: the cache")
+    vision_tower: Path | None = Field(default=None, description="folder with the config and tokenizer of its SigLIP")
+    device: str = Field(default="", description="of hicom-7b, such as cuda:1 or cpu; empty: a GPU if there is one")
+    max_visual_tokens: int = Field(default=2624, ge=128, description="of hicom-7b, shown to its language model at once")
     llm: str = Field(default="", description="a LangChain chat model such as ollama:qwen3; empty: the packaged one")
     speech: bool = True
     ocr: bool = True

@@ -211,6 +211,7 @@ class Spend(_Leaving):
     clips_compressed: int = 0
     visual_tokens: int = 0
     llm_tokens: int = 0
+    note: str = ""  # what had to be given up, such as frames for want of memory
     seconds: float = 0.0
     retrieval_s: float = 0.0
     compression_s: float = 0.0

@@ -10,12 +10,15 @@ from hicom_agent.agent.compose import Partial, Writer, compose
 from hicom_agent.agent.evidence import Evidence, find_words
 from hicom_agent.agent.plan import SubQuestion, split_question, understand
 from hicom_agent.agent.sight import Encoder, Film, Sight, look
+from hicom_agent.agent.view import Viewer, view
+from hicom_agent.errors import InputError
 from hicom_agent.types import Answer, Citation, Clip, Coverage, Hit, Spend, timecode
 
 if TYPE_CHECKING:
+    from hicom_agent.llm.reader import View
     from hicom_agent.memory import Store, VideoRow
 
-__all__ = ["Agent", "Writer"]
+__all__ = ["Agent", "Viewer", "Writer"]
 
 WORDS = 12  # utterances or texts looked at per question
 CLIPS = 8  # clips compressed per question
@@ -27,10 +30,18 @@ FILTER = 0.25  # pieces below this are not shown to the language model
 class Agent:
     """Answers questions about the videos of one store."""
 
-    def __init__(self, store: Store, encoder: Encoder, writer: Callable[[], Writer]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        encoder: Encoder,
+        writer: Callable[[], Writer],
+        viewer: Callable[[], Viewer] | None = None,
+    ) -> None:
+        """`viewer` is a language model that sees, if the profile has one."""
         self.store = store
         self.encoder = encoder
         self.writer = writer
+        self.viewer = viewer
 
     def ask(self, video_id: str, question: str) -> Answer:
         """Return the answer, with citations that lie in the video, or an abstention with the closest moments.
@@ -38,7 +49,7 @@ class Agent:
         Raises UnknownVideo, StoreError, AnswerError.
         """
         began_s = time.monotonic()
-        row = next(row for row in self.store.videos() if row.video_id == video_id)
+        row = self._row(video_id)
         film = Film(video_id, self.store.clips(video_id), self.store.frames(video_id))
         meter = Meter()
         subs = [understand(part) for part in split_question(question)]
@@ -52,9 +63,10 @@ class Agent:
         vector = self.encoder.encode_texts([query])[0]
         for kind in ("speech", "texts"):
             found += find_words(self.store, kind, query, vector, video_ids, limit)
+        seen = {row.video_id for row in self.store.videos() if row.profile == self.encoder.version}
         for video_id in video_ids:
             film = Film(video_id, self.store.clips(video_id), self.store.frames(video_id))
-            if film.frames:
+            if film.frames and video_id in seen:  # pictures of another profile do not compare
                 sight = look(self.store, self.encoder, film, query, CLIPS)
                 found += sight.evidence or sight.closest[:1]
         found.sort(key=lambda piece: (-piece.support, piece.video_id, piece.start_s))
@@ -64,7 +76,7 @@ class Agent:
         """Return every clip with the names of what its middle frame shows."""
         film = Film(video_id, self.store.clips(video_id), self.store.frames(video_id))
         middles = {clip.index: i[len(i) // 2] for clip in film.clips if (i := film.indices_in(clip))}
-        if not middles:
+        if not middles or self._profile(video_id) != self.encoder.version:
             return [(clip, "") for clip in film.clips]
         names = self.encoder.describe(self.store.features(video_id, list(middles.values())), 3)
         words = {index: ", ".join(name) for index, name in zip(middles, names, strict=True)}
@@ -80,13 +92,29 @@ class Agent:
         sight = self._look(sub, film)
         meter.compression_s += time.monotonic() - began_s
         meter.compressed += [clip.clip for clip in sight.compressed]
-        meter.visual_tokens += sum(len(clip.tokens) for clip in sight.compressed)
+        if self.viewer is None:
+            meter.visual_tokens += sum(len(clip.tokens) for clip in sight.compressed)
         pieces = _choose(sub, words, sight)
         began_s = time.monotonic()
         partial = compose(sub, pieces, self.writer)
+        if self.viewer is not None and sight.compressed and _is_visual(sub, partial):
+            partial, seen = view(sub, sight, film, self.store, self.encoder, self.viewer())
+            meter.add_view(seen)
         meter.llm_s += time.monotonic() - began_s
         meter.llm_tokens += partial.llm_tokens
         return partial
+
+    def _profile(self, video_id: str) -> str:
+        return next(row.profile for row in self.store.videos() if row.video_id == video_id)
+
+    def _row(self, video_id: str) -> VideoRow:
+        row = next(row for row in self.store.videos() if row.video_id == video_id)
+        if row.profile != self.encoder.version:
+            raise InputError(
+                f"{row.title} was indexed with {row.profile}, and questions are read with {self.encoder.version}: "
+                f"their vectors do not compare; use the other --profile, or run: hicom-agent index {row.path} --again"
+            )
+        return row
 
     def _words(self, sub: SubQuestion, video_id: str) -> list[Evidence]:
         vector = self.encoder.encode_texts([sub.text])[0]
@@ -138,7 +166,13 @@ class Meter:
     def __init__(self) -> None:
         self.compressed: list[Clip] = []
         self.visual_tokens = self.llm_tokens = 0
+        self.notes: list[str] = []
         self.seconds = self.retrieval_s = self.compression_s = self.llm_s = 0.0
+
+    def add_view(self, seen: View) -> None:
+        """Count what a language model that sees was shown."""
+        self.visual_tokens += seen.num_visual_tokens
+        self.notes += [seen.note] if seen.note else []
 
     @property
     def looked_at_s(self) -> float:
@@ -151,11 +185,18 @@ class Meter:
             clips_compressed=len(self.compressed),
             visual_tokens=self.visual_tokens,
             llm_tokens=self.llm_tokens,
+            note="; ".join(dict.fromkeys(self.notes)),
             seconds=round(self.seconds, 3),
             retrieval_s=round(self.retrieval_s, 3),
             compression_s=round(self.compression_s, 3),
             llm_s=round(self.llm_s, 3),
         )
+
+
+def _is_visual(sub: SubQuestion, partial: Partial) -> bool:
+    """Return whether a model that sees may know better: times come from the index, and words answer for themselves."""
+    told = not partial.abstained and any(piece.modality != "visual" for piece in partial.used)
+    return sub.kind in ("open", "whether") and "visual" in sub.sources and not told
 
 
 def _choose(sub: SubQuestion, words: list[Evidence], sight: Sight) -> list[Evidence]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,6 +31,7 @@ class Encoder(Protocol):
     """What looking needs of an encoder."""
 
     version: str
+    temperature: float | None  # of compression
 
     def encode_guide(self, question: str) -> Floats:
         """Return the question as a vector of the joint space."""
@@ -38,8 +39,8 @@ class Encoder(Protocol):
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """Return sentence vectors."""
 
-    def unpack(self, packed: dict[str, np.ndarray]) -> FrameFeatures:
-        """Return stored patch features."""
+    def unpack(self, packed: dict[str, np.ndarray], thumbnails: Callable[[], Sequence[bytes]]) -> FrameFeatures:
+        """Return patch features of frames: as they are stored, or made again from thumbnails."""
 
     def scan(self, question: str, packed: dict[str, np.ndarray]) -> Floats:
         """Return for each packed frame how likely it shows what is asked for, 0 to 1; cheap enough for a film."""
@@ -110,9 +111,9 @@ def look(store: Store, encoder: Encoder, film: Film, question: str, limit: int) 
     sight = Sight()
     for clip in find_clips(store, film, guide, presence, limit):
         indices = film.indices_in(clip)
-        features = encoder.unpack(store.features(film.video_id, indices))
+        features = read_features(store, encoder, film, indices)
         times_s = np.array([film.frames[i].time_s for i in indices], np.float32)
-        compressed = compress(ClipFeatures(clip, times_s, features), guide)
+        compressed = compress(ClipFeatures(clip, times_s, features), guide, temperature=encoder.temperature)
         sight.compressed.append(compressed)
         here = presence[indices.start : indices.stop]
         sight.evidence += [_moment(film, compressed, here, run) for run in runs(here, low)]
@@ -124,6 +125,15 @@ def look(store: Store, encoder: Encoder, film: Film, question: str, limit: int) 
     named = _name(store, encoder, film, shown)
     sight.evidence, sight.closest = (named, sight.closest) if sight.evidence else ([], named)
     return sight
+
+
+def read_features(store: Store, encoder: Encoder, film: Film, indices: Sequence[int]) -> FrameFeatures:
+    """Return the patch features of sampled frames; a frame that shows nothing new has those of the one it repeats."""
+
+    def thumbnails() -> list[bytes]:
+        return [store.thumbnail(f"{film.video_id}:{film.frames[i].shown_by}") for i in indices]
+
+    return encoder.unpack(store.features(film.video_id, indices), thumbnails)
 
 
 def _name(store: Store, encoder: Encoder, film: Film, pieces: list[Evidence]) -> list[Evidence]:

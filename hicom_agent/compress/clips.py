@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from hicom_agent.types import Floats
 
 WINDOW: Window = (4, 3, 3)
-TEMPERATURE = 0.05  # of cosines in the space of sentence vectors
 
 
 @torch.inference_mode()
@@ -26,7 +25,7 @@ def compress(
     guide: Floats,
     window: Window = WINDOW,
     num_global: int = 1,
-    temperature: float | None = TEMPERATURE,
+    temperature: float | None = 0.05,
 ) -> CompressedClip:
     """Return the clip's tokens under `guide` [e]: one for each group, then `num_global` for the whole.
 
@@ -34,12 +33,13 @@ def compress(
     temperature)`: between their mean and their maximum, in units of g·K. The score is the best group's, so a short
     event in a long clip counts in full. Patch attention is the softmax over all patches of the clip.
 
+    V and E may be arrays, or tensors on a device; without a `temperature` it is the root of the keys' width.
     Raises ValueError where the guide's width is not the keys', or there are no frames.
     """
-    keys, values = torch.from_numpy(features.frames.keys), torch.from_numpy(features.frames.values)
+    keys, values = torch.as_tensor(features.frames.keys), torch.as_tensor(features.frames.values)
     if keys.ndim != 4 or not len(keys) or guide.shape != keys.shape[-1:]:
         raise ValueError(f"need keys [t, h, w, e] and a guide [e], got {tuple(keys.shape)} and {guide.shape}")
-    query = torch.from_numpy(np.ascontiguousarray(guide))
+    query = torch.from_numpy(np.ascontiguousarray(guide)).to(keys.device)
     local = attend_groups(keys, values, query, window, temperature)
     tokens = torch.cat([local.tokens.flatten(0, 2), attend_whole(keys, values, query, num_global, temperature)])
     scale = temperature or keys.shape[-1] ** 0.5
@@ -48,10 +48,10 @@ def compress(
     return CompressedClip(
         clip=features.clip,
         times_s=features.times_s,
-        tokens=tokens.numpy(),
-        frame_relevance=frames.numpy(),
-        patch_attention=_spread(local, (keys.shape[0], keys.shape[1], keys.shape[2]), window).numpy(),
-        group_relevance=groups.numpy(),
+        tokens=tokens.float().cpu().numpy(),
+        frame_relevance=frames.cpu().numpy(),
+        patch_attention=_spread(local, (keys.shape[0], keys.shape[1], keys.shape[2]), window).cpu().numpy(),
+        group_relevance=groups.cpu().numpy(),
         score=float(groups.max()),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -134,20 +134,40 @@ class HIComProjector(nn.Module):
     def _fast(
         self, features: Tensor, keys: PatchEmbeds, guides: Tensor | None, modal: str, newline: Tensor | None
     ) -> Tensor:
-        local = whole = None
-        if self.config.local is not None:
-            scale = self.local_logit_scale
-            own = None if self.config.local.mode == "off" else guides
-            local = kernels.compress_local(self.local_compressor, features, keys, own, modal, scale)
-        if self.config.whole is not None:
-            own = None if self.config.whole.mode == "off" else guides
-            if self.config.whole.clip_scale:  # keys must be made to be normalised: nothing to fold
-                pair = self.global_logit_scale, self.global_logit_bias
-                each = [None] if own is None else list(own)
-                whole = torch.stack([self.global_compressor(features, guide, *pair) for guide in each])
-            else:
-                whole = kernels.compress_global(self.global_compressor, features, own)
+        local, whole = self._local(features, keys, guides, modal), self._whole(features, guides)
         return self.assemble(local, whole, modal, newline, 1 if guides is None else len(guides))
+
+    def _local(self, features: Tensor, keys: PatchEmbeds, guides: Tensor | None, modal: str) -> Tensor | None:
+        if self.config.local is None:
+            return None
+        own = None if self.config.local.mode == "off" else guides
+        return kernels.compress_local(self.local_compressor, features, keys, own, modal, self.local_logit_scale)
+
+    def _whole(self, features: Tensor, guides: Tensor | None) -> Tensor | None:
+        if self.config.whole is None:
+            return None
+        own = None if self.config.whole.mode == "off" else guides
+        if not self.config.whole.clip_scale:
+            return kernels.compress_global(self.global_compressor, features, own)
+        pair = self.global_logit_scale, self.global_logit_bias  # keys must be made to be normalised: nothing to fold
+        each = [None] if own is None else list(own)
+        return torch.stack([self.global_compressor(features, guide, *pair) for guide in each])
+
+    def compress_clips(self, clips: Sequence[tuple[Tensor, Tensor | PatchEmbeds]], guide: Tensor | None) -> Tensor:
+        """Return tokens [n, hidden] of clips (V, E) as one video: each locally for itself, all together globally.
+
+        A group never spans two clips. Raises ValueError without clips, or where shapes do not fit.
+        """
+        if not clips:
+            raise ValueError("need at least one clip")
+        parts = []
+        for features, patches in clips:
+            guides, _ = self._check(features, patches, guide)
+            keys = Rows(patches) if isinstance(patches, Tensor) else patches
+            local = self._local(features, keys if self.config.guided else Rows(features), guides, "video")
+            parts += [] if local is None else [local.flatten(1, 3)[0]]
+        whole = self._whole(torch.cat([features for features, _ in clips]), guides)
+        return torch.cat([*parts, *([] if whole is None else [whole[0]])])
 
     def assemble(
         self,

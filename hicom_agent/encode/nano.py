@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +52,7 @@ class NanoEncoder:
     """Lite0 for pictures, MiniLM for words; built once, used for all videos. No method fetches anything."""
 
     name = "nano"
+    temperature: float | None = 0.05  # of compression: cosines of sentence vectors
 
     def __init__(self, lite0: Path, minilm: Path, labels: Path, threads: int = 0) -> None:
         self._threads = threads or torch.get_num_threads()
@@ -113,7 +114,9 @@ class NanoEncoder:
         """Return arrays of t rows from which `unpack` restores the features; 2.5 kB a frame."""
         return pack_grids(_sparsen(features))
 
-    def unpack(self, packed: Mapping[str, np.ndarray]) -> FrameFeatures:
+    def unpack(
+        self, packed: Mapping[str, np.ndarray], thumbnails: Callable[[], Sequence[bytes]] | None = None
+    ) -> FrameFeatures:
         """Return the features that were packed, to 3 percent of each likelihood and 1/30 of each colour's share."""
         return self._make_features(unpack_grids(packed, len(COLOURS)))
 

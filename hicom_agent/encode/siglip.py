@@ -7,6 +7,7 @@ Source: HICom (arXiv 2503.16036), released code, SiglipVisionTower and its guide
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from hicom_agent.errors import SetupError
 
 if TYPE_CHECKING:
     from hicom_agent.types import Picture
+
+LOG = logging.getLogger(__name__)
 
 GREY = 127  # of the bars that make a picture square
 CPU_FRAMES, GPU_FRAMES = 4, 64  # at once
@@ -84,6 +87,7 @@ class SiglipTower(nn.Module):
                 if step == 1:
                     raise
                 step = max(1, step // 2)
+                LOG.warning("GPU out of memory: frames are encoded %d at a time", step)
                 torch.cuda.empty_cache()
         features, last = (torch.cat([part[i] for part in parts]) for i in range(2))
         head = self.vision_tower.head

@@ -5,29 +5,21 @@ Source: HICom (arXiv 2503.16036), released code; weight names and quirks as in t
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from hicom_agent.compress import HIComConfig, HIComProjector
-from hicom_agent.compress.config import PREFIX, Branch, Mode
+from hicom_agent.compress.config import Branch, Mode
 from hicom_agent.compress.kernels import PatchEmbeds
-from hicom_agent.compress.projector import check_names
-from hicom_agent.encode.siglip import JointPatches, SiglipTower, load_siglip_configs
-from hicom_agent.errors import SetupError
-from hicom_agent.llm.checkpoint import Checkpoint, read_json
-
-LOG = logging.getLogger(__name__)
+from hicom_agent.encode.siglip import JointPatches
+from hicom_agent.llm.checkpoint import read_json
+from hicom_agent.llm.loading import Loader
 
 VIDEO, IMAGE = -201, -200  # stand in prompt ids where the visual tokens go
-VISION = "model.vision_tower.vision_tower.vision_model."
-TEXT = "model.vision_tower.guide_encoder.text_model."
-NEWLINE = "model.image_newline"
 MAX_NEW_TOKENS = 2048
 
 
@@ -42,20 +34,15 @@ class Generated:
 class HIComModel:
     """One checkpoint on one device. It keeps the states of the last prompt: what the next one shares is not redone."""
 
-    def __init__(
-        self,
-        folder: Path,
-        config: HIComConfig,
-        tower: SiglipTower,
-        projector: HIComProjector,
-        qwen: Any,
-        newline: Tensor | None,
-    ) -> None:
-        self.folder, self.config = folder, config
-        self.tower, self.projector, self.qwen, self.newline = tower, projector, qwen, newline
+    def __init__(self, loader: Loader) -> None:
+        """Read what the loader has not read yet."""
+        folder = self.folder = loader.checkpoint.folder
+        self.config, self.version = loader.config, loader.version
+        self.tower = loader.load_tower()
+        self.projector, self.qwen, self.newline = loader.load_rest()
         generation = folder / "generation_config.json"
         found = read_json(generation) if generation.is_file() else {}
-        ends = found.get("eos_token_id", qwen.config.eos_token_id)
+        ends = found.get("eos_token_id", self.qwen.config.eos_token_id)
         self.end_ids = set(ends) if isinstance(ends, list) else {ends}
         self.penalty = float(found.get("repetition_penalty", 1.0))
         self._cache: Any = None  # states of the prompt `_seen`, [n, hidden]
@@ -77,33 +64,7 @@ class HIComModel:
         its place. Raises SetupError, which names a tensor that is missing, unexpected, damaged or of another shape,
         before any is read.
         """
-        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        kind = dtype or (torch.bfloat16 if where.type == "cuda" else torch.float32)
-        checkpoint = Checkpoint(Path(path))
-        names = list(checkpoint.entries)
-        config = HIComConfig.from_checkpoint(checkpoint.config, [n for n in names if n.startswith(PREFIX)], modes)
-        vision, text = load_siglip_configs(find_tower(checkpoint, vision_tower))
-        if not config.guided and not any(name.startswith(TEXT) for name in names):
-            text = None
-        if vision.hidden_size != config.width:
-            raise SetupError(f"mm_hidden_size is {config.width}, but the vision tower's is {vision.hidden_size}")
-        with torch.device("meta"):
-            tower = SiglipTower(vision, text, int(checkpoint.config.get("mm_vision_select_layer", -2)))
-            projector = HIComProjector(config)
-            qwen = _make_qwen(checkpoint.config)
-        places = _places(tower, projector, qwen)
-        _check(checkpoint, places, config)
-        newline = None
-        wanted = [name for name in [*places, NEWLINE] if name in checkpoint.entries]
-        for name, tensor in checkpoint.read(wanted, where):
-            if name == NEWLINE:
-                newline = tensor.to(kind)
-                continue
-            module, leaf = places[name]
-            setattr(module, leaf, nn.Parameter(tensor.to(kind), requires_grad=False))
-        _finish(tower, qwen, where)
-        LOG.info("loaded %s: %d tensors, %s on %s", path, len(wanted), kind, where)
-        return cls(Path(path), config, tower.eval(), projector.eval(), qwen.eval(), newline)
+        return cls(Loader(path, vision_tower, device, dtype, modes))
 
     @property
     def device(self) -> torch.device:
@@ -140,6 +101,13 @@ class HIComModel:
         """Return the visual tokens [n, hidden], or [q, n, hidden] for several guides."""
         out: Tensor = self.projector(features, patch_embeds, guide, modal=modal, newline=self.newline)
         return out
+
+    @torch.inference_mode()
+    def clip_tokens(self, clips: Sequence[tuple[Any, Any]], guide: Tensor) -> Tensor:
+        """Return the visual tokens [n, hidden] of several clips (V, E) that are shown as one video."""
+        return self.projector.compress_clips(
+            [(v.to(self.device, self.dtype), e.to(self.device, self.dtype)) for v, e in clips], guide
+        )
 
     # ------------------------------------------------------------------ words
 
@@ -265,81 +233,6 @@ class HIComModel:
         from transformers import DynamicCache
 
         self._cache, self._seen = DynamicCache(config=self.qwen.config), None
-
-
-def find_tower(checkpoint: Checkpoint, given: str | Path | None) -> Path:
-    """Return the folder with the config and tokenizer of the checkpoint's vision tower.
-
-    The checkpoint's own path is tried as it is, in its folder, beside it, and by its last part alone.
-    """
-    stated = str(checkpoint.config.get("mm_vision_tower") or checkpoint.config.get("vision_tower") or "")
-    if given is not None:
-        places = [Path(given)]
-    else:
-        last = Path(stated).name
-        places = [checkpoint.folder / stated, checkpoint.folder / last, checkpoint.folder.parent / last, Path(stated)]
-    for place in places:
-        if (place / "config.json").is_file() and place.resolve() != checkpoint.folder.resolve():
-            return place
-    raise SetupError(
-        f"no folder {given or stated!r} with the vision tower's config.json; name it with --vision-tower, "
-        "or run: hicom-agent models pull siglip"
-    )
-
-
-def _make_qwen(config: Mapping[str, Any]) -> Any:
-    from transformers import Qwen2Config, Qwen2ForCausalLM
-
-    own = {key: value for key, value in config.items() if key not in ("model_type", "architectures", "torch_dtype")}
-    try:
-        return Qwen2ForCausalLM(Qwen2Config.from_dict(own))
-    except (TypeError, ValueError, KeyError) as error:
-        raise SetupError(f"config.json does not describe a Qwen2 model: {error}") from error
-
-
-def _places(tower: SiglipTower, projector: HIComProjector, qwen: Any) -> dict[str, tuple[nn.Module, str]]:
-    """Return for each name in a checkpoint the module and attribute that it is for."""
-    roots: list[tuple[str, nn.Module]] = [("", qwen), (PREFIX, projector), (VISION, tower.vision_tower)]
-    if tower.guide_encoder is not None:
-        roots.append((TEXT, tower.guide_encoder))
-    places = {}
-    for prefix, root in roots:
-        for name, _ in root.named_parameters(remove_duplicate=False):
-            owner, _, leaf = name.rpartition(".")
-            if prefix == PREFIX and projector.config.depth == 1:
-                name = leaf  # a lone linear layer has no number
-            places[prefix + name] = root.get_submodule(owner), leaf
-    if qwen.config.tie_word_embeddings:
-        places.pop("lm_head.weight", None)
-    return places
-
-
-def _check(checkpoint: Checkpoint, places: Mapping[str, tuple[nn.Module, str]], config: HIComConfig) -> None:
-    expected = {name: tuple(getattr(module, leaf).shape) for name, (module, leaf) in places.items()}
-    skipped = tuple(PREFIX + start for start in config.ignored)
-    found = {
-        name: entry.shape
-        for name, entry in checkpoint.entries.items()
-        if not name.startswith(skipped or ("\0",)) and not name.endswith((".inv_freq", ".position_ids"))
-    }
-    found.pop(NEWLINE, None)
-    if "lm_head.weight" not in expected:
-        found.pop("lm_head.weight", None)
-    check_names(expected, found)
-
-
-def _finish(tower: SiglipTower, qwen: Any, device: torch.device) -> None:
-    """Make what no checkpoint holds: tables of positions; share tied embeddings."""
-    for part in (tower.vision_tower, tower.guide_encoder):
-        if part is not None:
-            embeddings = part.embeddings
-            count = embeddings.position_embedding.num_embeddings
-            embeddings.position_ids = torch.arange(count, device=device)[None]
-    rotary = qwen.model.rotary_emb
-    with torch.device(device):
-        qwen.model.rotary_emb = type(rotary)(qwen.config)
-    if qwen.config.tie_word_embeddings:
-        qwen.lm_head.weight = qwen.model.embed_tokens.weight
 
 
 def _penalise(logits: Tensor, ids: Sequence[int], penalty: float) -> Tensor:

@@ -35,6 +35,8 @@ class ModelStatus:
     state: State
     folder: Path | None  # where it is
     note: str = ""  # what is damaged, or what brings it
+    profile: str = "nano"
+    notice: str = ""  # to be read before it is used
 
 
 def ensure(name: str, cache: Path, *, offline: bool = False, on_progress: Progress | None = None) -> Path:
@@ -105,12 +107,12 @@ def _bring(model: Model, folder: Path, on_progress: Progress) -> None:
 
 def _mark(model: Model, folder: Path) -> None:
     pinned = {file.path: file.sha256 for file in model.files}
-    names = model.made or tuple(pinned)
+    names = model.made or tuple(pinned) or tuple(sorted(path.name for path in folder.iterdir() if path.is_file()))
     files = {}
     for name in names:
         path = folder / name
         _sync(path)
-        sha256 = file_hash(path) if model.made else pinned[name]
+        sha256 = pinned.get(name) or file_hash(path)
         files[name] = {"bytes": path.stat().st_size, "sha256": sha256}
     marker = {"name": model.name, "source": model.source, "recipe": model.recipe, "files": files}
     (folder / MARKER).write_text(json.dumps(marker, indent=1))
@@ -146,9 +148,10 @@ def _look(model: Model, cache: Path, environment: Mapping[str, str] = os.environ
     local = environment.get(local_variable(model.name))
     if local is None:
         return _cached(model, cache)
-    missing = [name for name in _file_names(model) if not (Path(local) / name).is_file()]
+    names = _file_names(model) or ("config.json",)
+    missing = [name for name in names if not (Path(local) / name).is_file()]
     note = f"{local_variable(model.name)}={local}" + (f" has no {', '.join(missing)}" if missing else "")
-    size = 0 if missing else sum((Path(local) / name).stat().st_size for name in _file_names(model))
+    size = 0 if missing else sum((Path(local) / name).stat().st_size for name in names)
     return _status(model, "missing" if missing else "local", size, Path(local), note)
 
 
@@ -163,7 +166,7 @@ def _cached(model: Model, cache: Path) -> ModelStatus:
     folder = _folder(model, cache)
     try:
         marker = json.loads((folder / MARKER).read_text())
-        files = {name: int(marker["files"][name]["bytes"]) for name in _file_names(model)}
+        files = {name: int(marker["files"][name]["bytes"]) for name in _file_names(model) or marker["files"]}
         current = marker["recipe"] == model.recipe
     except FileNotFoundError:
         return _status(model, "missing", model.download_bytes, None)
@@ -183,11 +186,11 @@ def _hashed(found: ModelStatus) -> ModelStatus:
     if found.state not in ("present", "local") or found.folder is None or model.bundled:
         return found
     pins = {file.path: file.sha256 for file in model.files}
-    if found.state == "local" and model.made:
-        return found  # converted by the user: nothing to compare with
-    if model.made:
+    if found.state == "local" and (model.made or not model.listed):
+        return found  # converted or chosen by the user: nothing to compare with
+    if model.made or not model.listed:
         marker = json.loads((found.folder / MARKER).read_text())
-        pins = {name: marker["files"][name]["sha256"] for name in model.made}
+        pins = {name: marker["files"][name]["sha256"] for name in model.made or marker["files"]}
     wrong = [name for name, sha256 in pins.items() if file_hash(found.folder / name) != sha256]
     if not wrong:
         return found
@@ -200,4 +203,4 @@ def _file_names(model: Model) -> tuple[str, ...]:
 
 def _status(model: Model, state: State, size: int, folder: Path | None, note: str = "") -> ModelStatus:
     known = (model.name, model.purpose, model.licence, model.source, model.optional)
-    return ModelStatus(*known, size, state, folder, note)
+    return ModelStatus(*known, size, state, folder, note, model.profile, model.notice)

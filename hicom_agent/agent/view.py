@@ -1,0 +1,53 @@
+"""Viewing: a language model that sees looks at the clips that may show it, all compressed under the question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from hicom_agent.agent.compose import NOT_HELD, Partial
+from hicom_agent.agent.plan import SubQuestion
+from hicom_agent.agent.sight import Encoder, Film, Sight, read_features
+from hicom_agent.prompts import load_prompt
+
+if TYPE_CHECKING:
+    from hicom_agent.llm.reader import View
+    from hicom_agent.memory import Store
+    from hicom_agent.types import CompressedClip, FrameFeatures
+
+HELD_FROM = 0.5  # probability, as the model judges, that the clips hold the answer
+MAX_CLIPS = 8  # clips shown at once
+NOT_SHOWN = ("not shown", *NOT_HELD)
+
+
+class Viewer(Protocol):
+    """A language model that sees."""
+
+    def view(self, question: str, ask: str, check: str, clips: Sequence[FrameFeatures], max_tokens: int = ...) -> View:
+        """Return what the model answers from clips, and whether it judges that they hold the answer."""
+
+
+def choose_clips(sight: Sight) -> list[CompressedClip]:
+    """Return the clips that answer best to the question, in time order."""
+    best = sorted(sight.compressed, key=lambda clip: -clip.score)[:MAX_CLIPS]
+    return sorted(best, key=lambda clip: clip.clip.start_s)
+
+
+def view(
+    sub: SubQuestion, sight: Sight, film: Film, store: Store, encoder: Encoder, viewer: Viewer
+) -> tuple[Partial, View]:
+    """Return the answer from the clips that answer best to the question, and what it took.
+
+    What is cited are moments from the index: those seen, else the closest in the clips that were shown.
+    """
+    shown = choose_clips(sight)
+    features = [read_features(store, encoder, film, film.indices_in(clip.clip)) for clip in shown]
+    ask, check = (load_prompt(name, question=sub.text).strip() for name in ("view", "view_check"))
+    seen = viewer.view(sub.text, ask, check, features)
+    spans = [(clip.clip.start_s, clip.clip.end_s) for clip in shown]
+    near = [piece for piece in sight.closest if any(a <= piece.start_s <= b for a, b in spans)]
+    used = tuple((sight.evidence or near)[:3])
+    refused = not seen.text or any(words in seen.text.lower() for words in NOT_SHOWN)
+    if refused or seen.held < HELD_FROM:
+        return Partial("", 1 - seen.held, used, "not seen", seen.num_text_tokens), seen
+    return Partial(seen.text, seen.held * seen.likelihood, used, "", seen.num_text_tokens), seen

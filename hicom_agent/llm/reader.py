@@ -1,0 +1,182 @@
+"""HICom as it answers: it looks at clips compressed under the question, or reads evidence in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from hicom_agent.errors import AnswerError, SetupError
+from hicom_agent.llm.grounding import neutralise
+from hicom_agent.llm.hicom import VIDEO
+from hicom_agent.llm.text import Draft
+from hicom_agent.types import FrameFeatures, clean_text
+
+if TYPE_CHECKING:
+    from hicom_agent.encode.siglip import GuideTokenizer
+    from hicom_agent.llm.hicom import HIComModel
+
+MAX_VISUAL_TOKENS = 2624  # 128 frames, of which more never helped in the paper
+TAG = "<video>"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the model made of clips that it looked at."""
+
+    text: str
+    likelihood: float  # mean probability of the answer's tokens (geometric)
+    held: float  # probability that the clips hold the answer, as the model judges it
+    num_frames: int
+    num_visual_tokens: int
+    num_text_tokens: int
+    note: str = ""  # what had to be given up, such as frames for want of memory
+
+
+class HIComReader:
+    """A loaded model with its tokenizers; reads words like any language model, and looks at clips."""
+
+    writes_freely = True
+
+    def __init__(self, model: HIComModel, guides: GuideTokenizer, max_visual_tokens: int = MAX_VISUAL_TOKENS) -> None:
+        self.model, self.max_visual_tokens = model, max_visual_tokens
+        self.guides = guides
+        self._tokenizer = _load_tokenizer(model)
+        self._special = sorted(self._tokenizer.all_special_tokens, key=len, reverse=True)
+
+    # ------------------------------------------------------------------ words
+
+    def write(self, system: str, user: str, max_tokens: int = 64) -> Draft:
+        """Return the model's answer to one message."""
+        prompt = self._prompt(user, system)
+        made = self.model.write(prompt, None, max_tokens)
+        return Draft(self._decode(made.ids), _mean_probability(made.log_probs), len(prompt), len(made.ids))
+
+    def score(self, system: str, user: str, options: Sequence[str]) -> list[float]:
+        """Return for each option the mean log-likelihood of its tokens as the answer."""
+        ids = [self._ids(self._harmless(option)) for option in options]
+        sums = self.model.score(self._prompt(user, system), None, ids)
+        return [total / len(option) for total, option in zip(sums, ids, strict=True)]
+
+    def choose(self, system: str, user: str, options: Sequence[str]) -> Draft:
+        """Return the likeliest of options; raises ValueError without options."""
+        if not options:
+            raise ValueError("need at least one option")
+        scores = self.score(system, user, options)
+        best = max(range(len(options)), key=lambda i: scores[i])
+        prompt = self._prompt(user, system)
+        return Draft(options[best], math.exp(scores[best]), len(prompt), len(self._ids(options[best])))
+
+    # ------------------------------------------------------------------ pictures
+
+    def view(self, question: str, ask: str, check: str, clips: Sequence[FrameFeatures], max_tokens: int = 64) -> View:
+        """Look at clips in time order, compressed under the bare `question`; return the answer to the message `ask`.
+
+        Each clip is compressed for itself locally and all together globally. `check` is a message to which "Yes" means
+        that the clips hold the answer. Too many frames for the budget, or for the memory of the GPU, are thinned out.
+        Raises AnswerError where even a few frames do not fit.
+        """
+        guide = self.model.encode_guide(self.guides([question]))
+        budget, note = self.max_visual_tokens, ""
+        while True:
+            kept = thin(clips, budget)
+            try:
+                return self._view(guide, ask, check, kept, max_tokens, note)
+            except torch.cuda.OutOfMemoryError as error:
+                torch.cuda.empty_cache()
+                budget //= 2
+                note = f"GPU out of memory: at most {budget} visual tokens"
+                if budget < 128:
+                    raise AnswerError("GPU out of memory even for a few frames; use --profile nano") from error
+
+    def _view(
+        self, guide: torch.Tensor, ask: str, check: str, clips: Sequence[FrameFeatures], max_tokens: int, note: str
+    ) -> View:
+        tokens = self.model.clip_tokens([(clip.values, clip.keys) for clip in clips], guide)
+        prompt = self._prompt(ask, visual=True)
+        made = self.model.write(prompt, tokens, max_tokens)
+        judge = self._prompt(check, visual=True)
+        yes, no = self.model.score(judge, tokens, [self._ids("Yes"), self._ids("No")])
+        return View(
+            text=self._decode(made.ids),
+            likelihood=_mean_probability(made.log_probs),
+            held=1 / (1 + math.exp(no - yes)),
+            num_frames=sum(len(clip.values) for clip in clips),
+            num_visual_tokens=len(tokens),
+            num_text_tokens=len(prompt) + len(judge) + len(made.ids) - 2,
+            note=note,
+        )
+
+    # ------------------------------------------------------------------ prompts
+
+    def _prompt(self, user: str, system: str = "", *, visual: bool = False) -> list[int]:
+        """Return the ids of one turn, with the sentinel before the words if clips are shown."""
+        turns = [{"role": "system", "content": self._harmless(system)}] if system else []
+        content = f"{TAG}\n{self._harmless(user)}" if visual else self._harmless(user)
+        turns.append({"role": "user", "content": content})
+        text = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        if not visual:
+            return self._ids(text)
+        before, after = text.split(TAG)
+        return [*self._ids(before), VIDEO, *self._ids(after)]
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _harmless(self, text: str) -> str:
+        """Return a text in which nothing is a mark of the template or of a video, whatever stands in it."""
+        lines = "\n".join(neutralise(line) for line in text.splitlines())
+        for mark in (TAG, "<image>", *self._special):
+            lines = lines.replace(mark, " ".join(mark))
+        return lines
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        return clean_text(self._tokenizer.decode(list(ids), skip_special_tokens=True))
+
+
+def thin(
+    clips: Sequence[FrameFeatures], max_tokens: int, per_window: int = 0, overhead: int = 32
+) -> list[FrameFeatures]:
+    """Return the clips with as many of their frames, evenly spread, as give at most `max_tokens` visual tokens.
+
+    A window of 4 frames gives one token for each 3x3 patches; every clip keeps at least one window.
+    """
+    if not clips:
+        return []
+    side = clips[0].values.shape[1:3]
+    per_window = per_window or -(-side[0] // 3) * -(-side[1] // 3)
+    room = max(len(clips), (max_tokens - overhead) // per_window)
+    wanted = [-(-len(clip.values) // 4) for clip in clips]
+    while sum(wanted) > room:
+        longest = max(range(len(wanted)), key=lambda i: wanted[i])
+        wanted[longest] -= 1
+    return [_spread(clip, 4 * windows) for clip, windows in zip(clips, wanted, strict=True)]
+
+
+def _spread(clip: FrameFeatures, num_frames: int) -> FrameFeatures:
+    length = len(clip.values)
+    if length <= num_frames:
+        return clip
+    kept = [round((i + 0.5) * (length - 1) / num_frames) for i in range(num_frames)]
+    return FrameFeatures(clip.values[kept], clip.keys[kept], clip.pooled[kept])
+
+
+def _mean_probability(log_probs: Sequence[float]) -> float:
+    return math.exp(sum(log_probs) / len(log_probs)) if log_probs else 0.0
+
+
+def _load_tokenizer(model: HIComModel) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(model.folder), local_files_only=True, config=model.qwen.config)
+    except (OSError, ValueError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SetupError(f"no tokenizer in {model.folder}: {first}") from error
+    if not tokenizer.chat_template:
+        raise SetupError(f"the tokenizer in {model.folder} has no chat template; fetch the checkpoint again")
+    return tokenizer
