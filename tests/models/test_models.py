@@ -266,7 +266,7 @@ def test_a_cache_that_cannot_be_written_is_one_line(publish: Publish, tmp_path: 
 
 
 def test_an_unknown_name_is_told_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"no model 'nano'; there are: imagenet-labels, lite0, "):
+    with pytest.raises(InputError, match=r"no model 'nano'; there are: hicom-7b, imagenet-labels, lite0, "):
         models.ensure("nano", Path())
 
 
@@ -293,6 +293,9 @@ def test_the_shipped_manifest_pins_everything() -> None:
     for model in shipped.values():
         assert model.licence and model.purpose and model.source
         assert all("==" in package for package in model.packages)
+        if not model.listed:
+            assert model.hub and model.hub.patterns and model.download_bytes > 0 and model.profile == "hicom-7b"
+            continue
         assert model.bundled or (model.packages and model.files and model.download_bytes > 0)
         roots = {package.split("==")[0].replace("-", "_") for package in model.packages}
         assert {member.split("/")[0] for file in model.files for member in file.members} <= roots

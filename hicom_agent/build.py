@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hicom_agent.build.health import examine
-from hicom_agent.build.profiles import Choice, choose_profile, make_encoder, make_reader, open_hicom
 from hicom_agent.errors import InputError
+from hicom_agent.health import examine
+from hicom_agent.profiles import Choice, choose_profile, make_encoder, make_reader, open_hicom
 from hicom_agent.settings import Settings
 from hicom_agent.types import Progress
 

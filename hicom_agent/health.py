@@ -1,0 +1,56 @@
+"""What `doctor` reports: the store, the models, versions of what matters, the GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hicom_agent.errors import SetupError
+from hicom_agent.profiles import Choice
+from hicom_agent.settings import Settings
+
+
+def examine(
+    settings: Settings, models: Sequence[Mapping[str, Any]], profile: Choice, *, repair: bool
+) -> dict[str, Any]:
+    """Return what is well and what is not; repair the store first if asked."""
+    from hicom_agent import memory
+
+    repaired = memory.repair(settings.store) if repair else []
+    findings = memory.check(settings.store)
+    return {
+        "store": str(settings.store),
+        "repaired": [str(line) for line in repaired],
+        "problems": [str(finding) for finding in findings if finding.serious],
+        "notes": [str(finding) for finding in findings if not finding.serious],
+        "models": {row["name"]: row["state"] for row in models},
+        "versions": versions(),
+        "gpu": gpu(),
+        "profile": f"{profile.name}: {profile.why}",
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, FFmpeg and the libraries that read videos and run models."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    import av
+
+    found = {"python": platform.python_version()}
+    for name in ("hicom-agent", "av", "decord", "torch", "transformers", "scenedetect", "faiss-cpu", "faiss-gpu-cu12"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    found["ffmpeg"] = getattr(av, "ffmpeg_version_info", "") or str(av.library_versions.get("libavcodec", ""))
+    return found
+
+
+def gpu() -> str:
+    """Return the name of the GPU, or nothing; raises SetupError where torch is broken."""
+    try:
+        import torch
+    except ImportError as error:
+        raise SetupError(f"torch cannot be imported ({error}); run: make setup") from error
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""

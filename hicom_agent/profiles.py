@@ -1,0 +1,95 @@
+"""Which profile serves: asked for, or the best that this machine can run; and the parts of profile hicom-7b."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hicom_agent.errors import ModelMissing
+from hicom_agent.settings import Settings
+
+if TYPE_CHECKING:
+    from hicom_agent.encode.hicom import HIComEncoder
+    from hicom_agent.llm.loading import Loader
+    from hicom_agent.llm.reader import HIComReader
+
+SPARE_BYTES = 4 * 2**30  # of a GPU's memory, beside the weights: frames, states, what else runs
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A profile and the reason for it."""
+
+    name: str  # "nano" or "hicom-7b"
+    why: str
+
+
+def choose_profile(settings: Settings) -> Choice:
+    """Return the profile asked for; if that is auto, hicom-7b where the weights and a GPU for them are there."""
+    if settings.profile != "auto":
+        return Choice(settings.profile, "asked for")
+    try:
+        folder = find_checkpoint(settings)
+    except ModelMissing:
+        return Choice("nano", "no weights of hicom-7b here")
+    need, free = weight_bytes(folder) + SPARE_BYTES, gpu_bytes()
+    if not free:
+        return Choice("nano", "no GPU")
+    if free < need:
+        return Choice("nano", f"the GPU has {free / 2**30:.0f} GB, hicom-7b needs {need / 2**30:.0f}")
+    return Choice("hicom-7b", f"weights in {folder}, and a GPU with {free / 2**30:.0f} GB")
+
+
+def find_checkpoint(settings: Settings) -> Path:
+    """Return the folder of the weights of hicom-7b: the setting, else the cache; raises ModelMissing."""
+    from hicom_agent import models
+
+    if settings.checkpoint is None:
+        return models.ensure("hicom-7b", settings.cache, offline=True)
+    if not (settings.checkpoint / "config.json").is_file():
+        raise ModelMissing(f"checkpoint {settings.checkpoint} has no config.json; name the folder of the weights")
+    return settings.checkpoint
+
+
+def weight_bytes(folder: Path) -> int:
+    """Return the size of the weights in a folder."""
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+
+
+def gpu_bytes() -> int:
+    """Return the memory of the first GPU, 0 without one."""
+    import torch
+
+    return int(torch.cuda.get_device_properties(0).total_memory) if torch.cuda.is_available() else 0
+
+
+def open_hicom(settings: Settings) -> Loader:
+    """Return the checked, unread weights; raises SetupError, which names what is missing or damaged."""
+    from hicom_agent import models
+    from hicom_agent.llm.loading import Loader
+
+    folder, tower = find_checkpoint(settings), settings.vision_tower
+    if tower is None and settings.checkpoint is None:
+        tower = models.ensure("siglip", settings.cache, offline=settings.offline)
+    return Loader(folder, tower, settings.device or None)
+
+
+def make_encoder(weights: Loader, minilm: Path) -> HIComEncoder:
+    """Return the encoder of profile hicom-7b; of the weights only the vision tower is read."""
+    from hicom_agent.encode.hicom import HIComEncoder
+    from hicom_agent.encode.sentences import SentenceModel
+    from hicom_agent.encode.siglip import GuideTokenizer
+
+    guides, sentences = GuideTokenizer(weights.tower_folder), SentenceModel(minilm)
+    pad = weights.config.aspect == "pad"
+    return HIComEncoder(weights.load_tower(), guides, sentences, weights.version, pad=pad)
+
+
+def make_reader(weights: Loader, max_visual_tokens: int) -> HIComReader:
+    """Return the language model of profile hicom-7b."""
+    from hicom_agent.encode.siglip import GuideTokenizer
+    from hicom_agent.llm import HIComModel
+    from hicom_agent.llm.reader import HIComReader
+
+    return HIComReader(HIComModel(weights), GuideTokenizer(weights.tower_folder), max_visual_tokens)
