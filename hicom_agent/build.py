@@ -36,6 +36,7 @@ class Workspace:
     """Settings, store and models of one caller; a model is loaded when it is first needed, and kept."""
 
     def __init__(self, settings: Settings, on_progress: Callable[[Progress], None] = lambda progress: None) -> None:
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime sends events from its import on
         self.settings = settings
         self.on_progress = on_progress
 
@@ -146,6 +147,8 @@ class Workspace:
         """Return what answers questions from `store`; the language model loads when an answer needs one."""
         from hicom_agent.agent import Agent
 
+        if self.settings.llm:
+            _ = self.writer  # a wrong name is told before work begins, not only if an answer needs the model
         viewer = (lambda: self.reader) if self.hicom is not None else None
         return Agent(store, self.encoder, lambda: self.writer, viewer)
 

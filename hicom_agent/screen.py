@@ -34,11 +34,11 @@ def answer_lines(answer: Answer) -> list[str]:
     return [*lines, "", f"{sure}; {cost}"]
 
 
-def hit_line(hit: Hit) -> str:
+def hit_line(hit: Hit, title: str) -> str:
     """Return one hit of a search."""
     quote = f'  "{plain(hit.quote)}"' if hit.quote else ""
     span = f"{timecode(hit.start_s)} - {timecode(hit.end_s)}"
-    return f"{hit.video_id}  {span}  {hit.modality:<6}  {hit.score:.2f}{quote}"
+    return f"{hit.video_id}  {plain(title)}  {span}  {hit.modality:<6}  {hit.score:.2f}{quote}"
 
 
 def video_line(row: Mapping[str, Any]) -> str:
@@ -92,6 +92,8 @@ def doctor_lines(report: Mapping[str, Any]) -> list[str]:
     lines += [f"problem   {plain(line)}" for line in report["problems"]] or ["          no problems"]
     lines += [f"note      {plain(line)}" for line in report["notes"]]
     lines += [f"model     {name}: {state}" for name, state in report["models"].items()]
+    if any(state == "missing" for name, state in report["models"].items() if name not in ("hicom-7b", "siglip")):
+        lines.append("          what is missing is fetched at first use, or now: hicom-agent models pull")
     lines += [f"version   {name} {version}" for name, version in report["versions"].items()]
     return [*lines, f"gpu       {report['gpu'] or 'none'}", f"profile   {plain(report['profile'])}"]
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from hicom_agent.models import status
 from hicom_agent.settings import load_settings
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +26,12 @@ def footage() -> Path:
 def cache() -> Path:
     """Return the folder of packaged models; a test that needs one skips if it was never pulled."""
     return load_settings().cache
+
+
+@pytest.fixture(scope="session")
+def nano(cache: Path) -> Path:
+    """Return the folder of packaged models; skip where one of profile nano was never pulled."""
+    rows = [model for model in status(cache) if model.profile == "nano"]
+    if missing := [model.name for model in rows if model.state not in ("present", "local")]:
+        pytest.skip(f"models not here: {', '.join(missing)}; run: hicom-agent models pull")
+    return cache

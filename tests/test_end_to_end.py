@@ -12,7 +12,6 @@ import pytest
 
 from hicom_agent.build import Workspace
 from hicom_agent.cli import main
-from hicom_agent.models import status
 from hicom_agent.settings import load_settings
 from hicom_agent.testing import make_video
 
@@ -22,11 +21,8 @@ SLACK_S = 2.0
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _models(cache: Path) -> None:
+def _models(nano: Path) -> None:
     """Skip where the packaged models were never pulled."""
-    missing = [model.name for model in status(cache) if model.state not in ("present", "local")]
-    if missing:
-        pytest.skip(f"models not here: {', '.join(missing)}; run: hicom-agent models pull")
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +128,27 @@ def test_the_tools_work_from_python(store: Path) -> None:
     hits = search_videos(work, "a bottle", limit=3)
     assert not answer.abstained and len(hits) <= 3
     assert answer == answer.model_validate_json(answer.model_dump_json())
+
+
+def test_what_names_of_things_cannot_answer_is_declined(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for question in ("How many bottles are there?", "Why is there a bottle?", "What happens in this video?"):
+        assert run(capsys, "ask", "bottle-detection", question, "--store", str(store))["abstained"], question
+
+
+def test_the_frame_nearest_to_a_time_is_shown(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = ["frames", "car-detection", "--out", str(tmp_path), "--store", str(store)]
+    (early,), (late,) = (run(capsys, *frames, "--at", at) for at in ("14.9", "15.1"))
+    assert abs(early["time_s"] - 15) < 0.3 and early["time_s"] == late["time_s"]
+
+
+def test_a_language_model_that_cannot_be_is_told_even_if_it_is_not_needed(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["ask", "bottle-detection", "Is there a bottle?", "--store", str(store), "--llm", "nosuch:model"]
+    assert main(arguments) == 3
+    assert "nosuch:model" in capsys.readouterr().err
+
+
+def test_a_path_that_is_not_there_is_told(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", "/no/such.mp4", "what?", "--store", str(store)]) == 2
+    assert "no file /no/such.mp4" in capsys.readouterr().err

@@ -11,7 +11,6 @@ import pytest
 from hicom_agent import profiles
 from hicom_agent.cli import main
 from hicom_agent.errors import InputError, SetupError
-from hicom_agent.models import status
 from hicom_agent.profiles import choose_profile
 from hicom_agent.settings import load_settings
 from hicom_agent.testing import make_checkpoint
@@ -25,9 +24,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def store(footage: Path, cache: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if any(model.name == "minilm" and model.state == "missing" for model in status(cache)):
-        pytest.skip("minilm is not here; run: hicom-agent models pull")
+def store(footage: Path, nano: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("memory")
     path = footage / "bottle-detection.mp4"
     assert main([*options(weights, folder), "index", str(path), "--no-speech", "--no-ocr", "--json"]) == 0

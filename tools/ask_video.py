@@ -22,9 +22,10 @@ def ask_video(workspace: Workspace, video: str, question: str) -> Answer:
     with workspace.store() as store:
         try:
             video_id = store.find_video(video)
-        except UnknownVideo:
+        except UnknownVideo as error:
             if not Path(video).exists():
-                raise
+                where = f"no file {video}, and " if "/" in video else ""
+                raise UnknownVideo(f"{where}{error}") from error
             video_id = ""
     if not video_id:
         video_id = index_video(workspace, video).video_id
@@ -32,11 +33,11 @@ def ask_video(workspace: Workspace, video: str, question: str) -> Answer:
         return workspace.agent(still).ask(video_id, question)
 
 
-def check_question(question: str, max_chars: int) -> str:
+def check_question(question: str, max_chars: int, what: str = "question") -> str:
     """Return the question without surrounding space; raise InputError if nothing is left or it is too long."""
     question = question.strip()
     if not question:
-        raise InputError('the question is empty; ask something like "when does a car drive through?"')
+        raise InputError(f'the {what} is empty; ask something like "when does a car drive through?"')
     if len(question) > max_chars:
-        raise InputError(f"the question has {len(question)} characters; at most {max_chars} are read")
+        raise InputError(f"the {what} has {len(question)} characters; at most {max_chars} are read")
     return question

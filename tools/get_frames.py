@@ -21,7 +21,7 @@ def get_frames(
 ) -> list[dict[str, Any]]:
     """Write one JPEG per time into `folder` and return for each its time, timecode, frame id and file.
 
-    By default the thumbnail of the sampled frame last shown at that time; with `full` the frame from the video itself.
+    By default the thumbnail of the sampled frame nearest to that time; with `full` the frame from the video itself.
     Raises InputError for a time that is none or lies outside the video.
     """
     from hicom_agent.scenes import thumbnail
@@ -38,7 +38,7 @@ def get_frames(
         else:
             shown = []
             for time_s in times_s:
-                index = max((i for i, frame in enumerate(frames) if frame.time_s <= time_s + 1e-3), default=0)
+                index = min(range(len(frames)), key=lambda i: abs(frames[i].time_s - time_s))  # noqa: B023
                 frame_id = f"{video_id}:{frames[index].shown_by}"
                 shown.append((frames[index].time_s, frame_id, store.thumbnail(frame_id)))
     return [_write(folder, video_id, *each) for each in shown]

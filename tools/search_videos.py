@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def search_videos(workspace: Workspace, query: str, videos: Sequence[str] = (), limit: int = 10) -> list[Hit]:
     """Return the moments that answer best to `query`, best first, from all videos or the named ones."""
-    query = check_question(query, workspace.settings.max_question_chars)
+    query = check_question(query, workspace.settings.max_question_chars, "query")
     with workspace.store() as store:
         chosen = [store.find_video(name) for name in videos] or [row.video_id for row in store.videos()]
         return workspace.agent(store).search(query, chosen, limit) if chosen else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from hicom_agent.agent.evidence import SUPPORT_FROM, Evidence
-from hicom_agent.agent.plan import SubQuestion
+from hicom_agent.agent.plan import SubQuestion, wants_names
 from hicom_agent.llm.grounding import content_words, neutralise, ungrounded
 from hicom_agent.llm.spans import answer_spans, unmet
 from hicom_agent.prompts import load_prompt
@@ -70,7 +70,7 @@ def compose(sub: SubQuestion, pieces: Sequence[Evidence], writer: Callable[[], W
         return _words(sub, words, said, writer)
     lead = believed[0] if believed[0].modality == "visual" else said[0]
     same = [piece for piece in (believed if lead.modality == "visual" else said) if piece.modality == lead.modality]
-    if sub.kind == "open" and lead.support < NAMED_FROM:
+    if sub.kind == "open" and (lead.support < NAMED_FROM or not wants_names(sub.text)):
         return Partial("", 1 - lead.support, tuple(pieces[:3]), "not seen")
     if sub.kind in ("when", "count", "how long"):
         return _times(sub, same)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from hicom_agent.llm.grounding import content_words
+from hicom_agent.llm.spans import asks_for
 from hicom_agent.types import Modality, ScreenText, Utterance
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def word_support(asked: Sequence[str], rows: Sequence[Utterance | ScreenText], i
     near = {word for row in rows[max(0, index - 1) : index + 2] for word in content_words(row.text)}
     if not asked:
         return _squash(9 * (cosine - 0.45))
-    covered = sum(1.0 if word in own else 0.5 if word in near else 0.0 for word in asked) / len(asked)
+    text = rows[index].text
+    covered = sum(1.0 if word in own or asks_for(word, text) else 0.5 * (word in near) for word in asked) / len(asked)
     return _squash(9 * (cosine - 0.45) + 4 * (covered - 0.5))
 
 

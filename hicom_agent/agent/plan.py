@@ -46,6 +46,13 @@ _SEEN = re.compile(
 )
 
 
+_NOT_NAMES = re.compile(
+    r"\b(?:how|why|who|whom|whose|where)\b|\b(?:what|which) (?:colou?rs?|number|time|size|year|name|language)\b"
+    r"|\bhappen(?:s|ed|ing)?\b|\bsummar|\babout$",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SubQuestion:
     """One thing that is asked."""
@@ -62,6 +69,15 @@ class SubQuestion:
         'What does the about the suitcase?'
         """
         return re.sub(r"\s+", " ", _MEDIUM.sub(" ", self.text)).strip()
+
+
+def wants_names(question: str) -> bool:
+    """Tell whether names of things can answer an open question: not how many, who, why, or what colour.
+
+    >>> wants_names("what can be seen on the table?"), wants_names("how many bottles are there?")
+    (True, False)
+    """
+    return _NOT_NAMES.search(question.strip(" ?.!")) is None
 
 
 def split_question(question: str) -> list[str]:

@@ -47,8 +47,14 @@ def common(
     profile: ProfileOption = None,
     checkpoint: CheckpointOption = None,
     vision_tower: TowerOption = None,
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
 ) -> None:
     """Ask long videos questions, and get answers with times that are right."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(version_of("hicom-agent"))
+        raise typer.Exit
     early.set({"store": store, "profile": profile, "checkpoint": checkpoint, "vision_tower": vision_tower})
 
 
@@ -98,6 +104,8 @@ def ask(
 
     with workspace(store, llm=llm, profile=profile) as work:
         answer = ask_video(work, video, question)
+    if llm and not answer.spend.llm_tokens:
+        typer.echo(f"{llm} was not asked: the evidence was enough, or there was none to word", err=True)
     show_json(answer.model_dump()) if as_json else typer.echo("\n".join(answer_lines(answer)))
 
 
@@ -112,15 +120,16 @@ def search(
 ) -> None:
     """Find moments in all indexed videos: seen, said or written."""
     from hicom_agent.screen import hit_line
-    from hicom_agent.tools import search_videos
+    from hicom_agent.tools import list_videos, search_videos
 
     with workspace(store, profile=profile) as work:
         hits = search_videos(work, query, video or [], limit)
+        titles = {row["video_id"]: row["title"] for row in list_videos(work)}
     if as_json:
         show_json([asdict(hit) for hit in hits])
         return
     for hit in hits:
-        typer.echo(hit_line(hit))
+        typer.echo(hit_line(hit, titles[hit.video_id]))
     if not hits:
         typer.echo("nothing found", err=True)
 

@@ -54,6 +54,15 @@ def unmet(question: str, evidence: Iterable[str]) -> list[str]:
     return [word for word in content_words(question) if word not in _LIGHT and not _is_met(word, known, text)]
 
 
+def asks_for(word: str, text: str) -> bool:
+    """Tell whether a content word asks for a kind of answer, such as a colour or a price, and `text` holds one.
+
+    >>> asks_for("colour", "The red suitcase"), asks_for("suitcas", "The red suitcase")
+    (True, False)
+    """
+    return word in _ASKED and _ASKED[word].search(_with_figures(text)) is not None
+
+
 def answer_spans(line: str, question: str, max_words: int = 6) -> list[str]:
     """Return the stretches of a line that may answer a question: few words, some that carry meaning, none asked with.
 
@@ -92,7 +101,7 @@ def _with_figures(text: str) -> str:
 def _is_met(word: str, known: set[str], text: str) -> bool:
     if word in known or any(_akin(word, other) for other in known):
         return True
-    return word in _ASKED and _ASKED[word].search(text) is not None
+    return asks_for(word, text)
 
 
 def _akin(one: str, other: str) -> bool:
