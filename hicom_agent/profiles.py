@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hicom_agent.errors import ModelMissing
+from hicom_agent.errors import ModelMissing, SetupError
 from hicom_agent.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ def choose_profile(settings: Settings) -> Choice:
         folder = find_checkpoint(settings)
     except ModelMissing:
         return Choice("nano", "no weights of hicom-7b here")
-    need, free = weight_bytes(folder) + SPARE_BYTES, gpu_bytes()
+    need, free = weight_bytes(folder) + SPARE_BYTES, gpu_bytes(settings.device)
     if not free:
         return Choice("nano", "no GPU")
     if free < need:
-        return Choice("nano", f"the GPU has {free / 2**30:.0f} GB, hicom-7b needs {need / 2**30:.0f}")
-    return Choice("hicom-7b", f"weights in {folder}, and a GPU with {free / 2**30:.0f} GB")
+        return Choice("nano", f"the GPU has {free / 2**30:.0f} GB free, hicom-7b needs {need / 2**30:.0f}")
+    return Choice("hicom-7b", f"weights in {folder}, and a GPU with {free / 2**30:.0f} GB free")
 
 
 def find_checkpoint(settings: Settings) -> Path:
@@ -57,11 +57,13 @@ def weight_bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
 
 
-def gpu_bytes() -> int:
-    """Return the memory of the first GPU, 0 without one."""
+def gpu_bytes(device: str = "") -> int:
+    """Return the free memory of a GPU, the first by default; 0 without one, or if another device is wanted."""
     import torch
 
-    return int(torch.cuda.get_device_properties(0).total_memory) if torch.cuda.is_available() else 0
+    if not torch.cuda.is_available() or (device and not device.startswith("cuda")):
+        return 0
+    return int(torch.cuda.mem_get_info(device or None)[0])
 
 
 def open_hicom(settings: Settings) -> Loader:
@@ -70,9 +72,16 @@ def open_hicom(settings: Settings) -> Loader:
     from hicom_agent.llm.loading import Loader
 
     folder, tower = find_checkpoint(settings), settings.vision_tower
-    if tower is None and settings.checkpoint is None:
+    try:
+        loader = Loader(folder, tower, settings.device or None)
+    except ModelMissing:
+        if tower is not None:
+            raise
         tower = models.ensure("siglip", settings.cache, offline=settings.offline)
-    return Loader(folder, tower, settings.device or None)
+        loader = Loader(folder, tower, settings.device or None)
+    if not loader.config.guided:
+        raise SetupError(f"{folder} was trained without guidance, so it has no space in which to search; use another")
+    return loader
 
 
 def make_encoder(weights: Loader, minilm: Path) -> HIComEncoder:

@@ -105,11 +105,11 @@ def test_auto_takes_what_the_machine_can_run_and_says_why(
 ) -> None:
     bare = load_settings({"cache": tmp_path}, {})
     with_weights = load_settings({"cache": tmp_path, "checkpoint": weights}, {})
-    monkeypatch.setattr(profiles, "gpu_bytes", lambda: 0)
+    monkeypatch.setattr(profiles, "gpu_bytes", lambda device: 0)
     assert choose_profile(bare) == profiles.Choice("nano", "no weights of hicom-7b here")
     assert choose_profile(with_weights) == profiles.Choice("nano", "no GPU")
-    monkeypatch.setattr(profiles, "gpu_bytes", lambda: 2 * 2**30)
-    assert choose_profile(with_weights).why == "the GPU has 2 GB, hicom-7b needs 4"
-    monkeypatch.setattr(profiles, "gpu_bytes", lambda: 80 * 2**30)
+    monkeypatch.setattr(profiles, "gpu_bytes", lambda device: 2 * 2**30)
+    assert choose_profile(with_weights).why == "the GPU has 2 GB free, hicom-7b needs 4"
+    monkeypatch.setattr(profiles, "gpu_bytes", lambda device: 80 * 2**30)
     assert choose_profile(with_weights).name == "hicom-7b"
     assert choose_profile(load_settings({"profile": "nano", "checkpoint": weights}, {})).name == "nano"

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from hicom_agent.agent.compose import Partial, Writer, compose
 from hicom_agent.agent.evidence import Evidence, find_words
+from hicom_agent.agent.meter import Budget, Meter
 from hicom_agent.agent.plan import SubQuestion, split_question, understand
 from hicom_agent.agent.sight import Encoder, Film, Sight, look
 from hicom_agent.agent.view import Viewer, view
 from hicom_agent.errors import InputError
-from hicom_agent.types import Answer, Citation, Clip, Coverage, Hit, Spend, timecode
+from hicom_agent.types import Answer, Citation, Clip, Coverage, Hit, timecode
 
 if TYPE_CHECKING:
-    from hicom_agent.llm.reader import View
     from hicom_agent.memory import Store, VideoRow
 
-__all__ = ["Agent", "Viewer", "Writer"]
+__all__ = ["Agent", "Budget", "Viewer", "Writer"]
 
 WORDS = 12  # utterances or texts looked at per question
 CLIPS = 8  # clips compressed per question
@@ -43,15 +43,17 @@ class Agent:
         self.writer = writer
         self.viewer = viewer
 
-    def ask(self, video_id: str, question: str) -> Answer:
+    def ask(self, video_id: str, question: str, budget: Budget | None = None) -> Answer:
         """Return the answer, with citations that lie in the video, or an abstention with the closest moments.
+
+        Where the budget ends, the answer rests on what was found by then, and `spend.note` says what is missing.
 
         Raises UnknownVideo, StoreError, AnswerError.
         """
         began_s = time.monotonic()
         row = self._row(video_id)
         film = Film(video_id, self.store.clips(video_id), self.store.frames(video_id))
-        meter = Meter()
+        meter = Meter(budget or Budget())
         subs = [understand(part) for part in split_question(question)]
         partials = [self._answer(sub, film, meter) for sub in subs]
         meter.seconds = time.monotonic() - began_s
@@ -89,15 +91,16 @@ class Agent:
         words = self._words(sub, film.video_id)
         meter.retrieval_s += time.monotonic() - began_s
         began_s = time.monotonic()
-        sight = self._look(sub, film)
+        sight = self._look(sub, film, meter)
         meter.compression_s += time.monotonic() - began_s
         meter.compressed += [clip.clip for clip in sight.compressed]
         if self.viewer is None:
             meter.visual_tokens += sum(len(clip.tokens) for clip in sight.compressed)
         pieces = _choose(sub, words, sight)
         began_s = time.monotonic()
-        partial = compose(sub, pieces, self.writer)
-        if self.viewer is not None and sight.compressed and _is_visual(sub, partial):
+        over = meter.budget.is_over
+        partial = compose(sub, pieces, None if over else self.writer)
+        if not over and self.viewer is not None and sight.compressed and _is_visual(sub, partial):
             partial, seen = view(sub, sight, film, self.store, self.encoder, self.viewer())
             meter.add_view(seen)
         meter.llm_s += time.monotonic() - began_s
@@ -122,11 +125,16 @@ class Agent:
         written = find_words(self.store, "texts", sub.text, vector, [video_id], WORDS, sub.about)
         return said + written
 
-    def _look(self, sub: SubQuestion, film: Film) -> Sight:
+    def _look(self, sub: SubQuestion, film: Film, meter: Meter) -> Sight:
         if not film.frames or "visual" not in sub.sources:
             return Sight()
         limit = CLIPS_FOR_ALL if sub.kind in ("when", "count", "how long", "whether") else CLIPS
-        return look(self.store, self.encoder, film, sub.text, limit)
+        sight = look(self.store, self.encoder, film, sub.text, limit, meter.budget)
+        if sight.num_left:
+            meter.cut_short(
+                f"{sight.num_left} of {sight.num_left + len(sight.compressed)} likely clips were not looked at"
+            )
+        return sight
 
     # ------------------------------------------------------------------ the whole answer
 
@@ -136,7 +144,7 @@ class Agent:
         answered = [partial for partial in partials if not partial.abstained]
         text = _text(subs, partials)
         used = [piece for partial in (answered or partials) for piece in partial.used]
-        known = self._reason(subs, row) if not answered else ""
+        known = self._reason(subs, row, meter) if not answered else ""
         confidence = min((partial.confidence for partial in (answered or partials)), default=0.0)
         return Answer(
             question=question,
@@ -152,45 +160,12 @@ class Agent:
         )
 
     @staticmethod
-    def _reason(subs: list[SubQuestion], row: VideoRow) -> str:
+    def _reason(subs: list[SubQuestion], row: VideoRow, meter: Meter) -> str:
         """Return why nothing was found: a question about speech cannot be answered where nobody listened."""
         words = set(row.settings_key.split())
         needed = {"speech": "speech", "text": "ocr"}
         missing = all(len(sub.sources) == 1 and needed.get(sub.sources[0], "") not in {"", *words} for sub in subs)
-        return "not indexed" if missing else "not seen"
-
-
-class Meter:
-    """Counts what one answer costs."""
-
-    def __init__(self) -> None:
-        self.compressed: list[Clip] = []
-        self.visual_tokens = self.llm_tokens = 0
-        self.notes: list[str] = []
-        self.seconds = self.retrieval_s = self.compression_s = self.llm_s = 0.0
-
-    def add_view(self, seen: View) -> None:
-        """Count what a language model that sees was shown."""
-        self.visual_tokens += seen.num_visual_tokens
-        self.notes += [seen.note] if seen.note else []
-
-    @property
-    def looked_at_s(self) -> float:
-        """Return the length of all clips that were compressed, each once."""
-        return sum(clip.end_s - clip.start_s for clip in {clip.index: clip for clip in self.compressed}.values())
-
-    def spend(self) -> Spend:
-        """Return the counts as part of an answer."""
-        return Spend(
-            clips_compressed=len(self.compressed),
-            visual_tokens=self.visual_tokens,
-            llm_tokens=self.llm_tokens,
-            note="; ".join(dict.fromkeys(self.notes)),
-            seconds=round(self.seconds, 3),
-            retrieval_s=round(self.retrieval_s, 3),
-            compression_s=round(self.compression_s, 3),
-            llm_s=round(self.llm_s, 3),
-        )
+        return "not indexed" if missing else "out of budget" if meter.is_cut_short else "not seen"
 
 
 def _is_visual(sub: SubQuestion, partial: Partial) -> bool:

@@ -55,8 +55,10 @@ class Partial:
         return bool(self.reason)
 
 
-def compose(sub: SubQuestion, pieces: Sequence[Evidence], writer: Callable[[], Writer]) -> Partial:
+def compose(sub: SubQuestion, pieces: Sequence[Evidence], writer: Callable[[], Writer] | None) -> Partial:
     """Return the answer to one sub-question from its evidence, most surely supported first in `pieces`.
+
+    Without a writer, for want of time, the best piece is quoted as it is.
 
     What is said or written counts only if it answers to every word of the question: small models can't tell.
     """
@@ -121,12 +123,16 @@ def _yes(same: list[Evidence]) -> Partial:
     return Partial(text, _mean_support(shown), tuple(shown))
 
 
-def _words(sub: SubQuestion, read: list[Evidence], said: list[Evidence], writer: Callable[[], Writer]) -> Partial:
+def _words(
+    sub: SubQuestion, read: list[Evidence], said: list[Evidence], writer: Callable[[], Writer] | None
+) -> Partial:
     """Return a short answer in words that the evidence holds, else the best piece itself."""
     lead = said[0]
-    model = writer()
-    draft = _write(model, sub, read) if model.writes_freely else _choose(model, sub, lead)
-    if draft is None:
+    model = writer() if writer is not None else None
+    draft = None
+    if model is not None:
+        draft = _write(model, sub, read) if model.writes_freely else _choose(model, sub, lead)
+    if model is None or draft is None:
         quote = f'It is {VERB[lead.modality]} at {timecode(lead.start_s)}: "{lead.text}"'
         return Partial(quote, 0.8 * lead.support, (lead,))
     used = (lead,) if not model.writes_freely else tuple(said[:3])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from hicom_agent.agent.evidence import Evidence, fuse
+from hicom_agent.agent.meter import Budget
 from hicom_agent.compress import compress
 from hicom_agent.types import Clip, ClipFeatures, CompressedClip, FrameFeatures, StoredFrame
 
@@ -85,6 +86,7 @@ class Sight:
     evidence: list[Evidence] = field(default_factory=list)
     compressed: list[CompressedClip] = field(default_factory=list)
     closest: list[Evidence] = field(default_factory=list)  # the best frames, whether or not they are believed
+    num_left: int = 0  # likely clips that the budget did not suffice for
 
 
 def find_clips(store: Store, film: Film, guide: Floats, presence: Floats, limit: int) -> list[Clip]:
@@ -100,21 +102,27 @@ def find_clips(store: Store, film: Film, guide: Floats, presence: Floats, limit:
     return [clip for _, _, clip in sorted(ranked, key=lambda each: each[:2])][:limit]
 
 
-def look(store: Store, encoder: Encoder, film: Film, question: str, limit: int) -> Sight:
+def look(store: Store, encoder: Encoder, film: Film, question: str, limit: int, budget: Budget | None = None) -> Sight:
     """Compress the `limit` best clips under the question; return moments in which it is seen, surest first."""
+    budget = budget or Budget()
     guide = encoder.encode_guide(question)
     kept = film.kept()
     presence = np.zeros(len(film.frames), np.float32)
     presence[kept] = encoder.scan(question, store.features(film.video_id, kept))
     presence = presence[[frame.shown_by for frame in film.frames]]
     low = max(LIKELY_FROM, STILL_SEEN * float(presence.max(initial=0.0)))
-    sight = Sight()
-    for clip in find_clips(store, film, guide, presence, limit):
+    sight, num_tokens = Sight(), 0
+    clips = find_clips(store, film, guide, presence, limit)
+    for number, clip in enumerate(clips):
+        if not budget.allows(num_tokens):
+            sight.num_left = len(clips) - number
+            break
         indices = film.indices_in(clip)
         features = read_features(store, encoder, film, indices)
         times_s = np.array([film.frames[i].time_s for i in indices], np.float32)
         compressed = compress(ClipFeatures(clip, times_s, features), guide, temperature=encoder.temperature)
         sight.compressed.append(compressed)
+        num_tokens += len(compressed.tokens)
         here = presence[indices.start : indices.stop]
         sight.evidence += [_moment(film, compressed, here, run) for run in runs(here, low)]
         best = int(np.argmax(here))

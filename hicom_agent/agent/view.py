@@ -23,6 +23,9 @@ NOT_SHOWN = ("not shown", *NOT_HELD)
 class Viewer(Protocol):
     """A language model that sees."""
 
+    def plan(self, lengths: Sequence[int]) -> list[list[int]]:
+        """Return which frames of clips of these lengths the model can be shown."""
+
     def view(self, question: str, ask: str, check: str, clips: Sequence[FrameFeatures], max_tokens: int = ...) -> View:
         """Return what the model answers from clips, and whether it judges that they hold the answer."""
 
@@ -41,12 +44,15 @@ def view(
     What is cited are moments from the index: those seen, else the closest in the clips that were shown.
     """
     shown = choose_clips(sight)
-    features = [read_features(store, encoder, film, film.indices_in(clip.clip)) for clip in shown]
+    inside = [film.indices_in(clip.clip) for clip in shown]
+    plan = viewer.plan([len(indices) for indices in inside])
+    chosen = [[indices[i] for i in frames] for indices, frames in zip(inside, plan, strict=True) if frames]
+    features = [read_features(store, encoder, film, indices) for indices in chosen]
     ask, check = (load_prompt(name, question=sub.text).strip() for name in ("view", "view_check"))
     seen = viewer.view(sub.text, ask, check, features)
     spans = [(clip.clip.start_s, clip.clip.end_s) for clip in shown]
-    near = [piece for piece in sight.closest if any(a <= piece.start_s <= b for a, b in spans)]
-    used = tuple((sight.evidence or near)[:3])
+    pieces = [p for p in (*sight.evidence, *sight.closest) if any(a <= p.start_s <= b for a, b in spans)]
+    used = tuple(pieces[:3])
     refused = not seen.text or any(words in seen.text.lower() for words in NOT_SHOWN)
     if refused or seen.held < HELD_FROM:
         return Partial("", 1 - seen.held, used, "not seen", seen.num_text_tokens), seen

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import torch
@@ -70,11 +71,11 @@ def compress_local(
     if direct:
         assert guides is not None
         weights = _direct_weights(layer, keys, features, guides, window, scale)
-    base = _BaseQueries(features, counts)
+    base = None if direct else _BaseQueries(features, counts)
     pooled = features.new_empty(1 if guides is None else len(guides), *counts, features.shape[-1])
     done = 0
     for frames, num_windows in _split_windows(len(features), window[0], features.is_cuda):
-        if direct:
+        if base is None:
             shares = weights[:, done : done + num_windows]
         else:
             queries = _queries(layer, base.read(done, done + num_windows), guides)
@@ -170,22 +171,23 @@ class _BaseQueries:
     def read(self, first: int, last: int) -> Tensor:
         """Return [last - first, gh, gw, d] for windows `first` to `last` in time."""
         out = self.features
-        for axis, (low, high, share) in enumerate(self.axes):
+        for axis, (low, high, share, is_between) in enumerate(self.axes):
             if axis == 0:
                 low, high, share = low[first:last], high[first:last], share[first:last]
             below = out.index_select(axis, low)
-            if bool((share > 0).any()):
+            if is_between:
                 share = share.reshape([-1 if i == axis else 1 for i in range(4)])
                 below = below * (1 - share) + out.index_select(axis, high) * share
             out = below
         return out
 
 
-def _middles(length: int, count: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _middles(length: int, count: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor, bool]:
     middles = ((torch.arange(count, dtype=torch.float64) + 0.5) * (length / count) - 0.5).clamp(min=0)
     low = middles.floor().long()
-    share = (middles - low).to(like)
-    return low.to(like.device), (low + 1).clamp(max=length - 1).to(like.device), share
+    share = middles - low
+    high = (low + 1).clamp(max=length - 1)
+    return low.to(like.device), high.to(like.device), share.to(like), bool((share > 0).any())
 
 
 # ------------------------------------------------------------------ global
@@ -219,7 +221,7 @@ def attend_everywhere(layer: Attention, queries: Tensor, features: Tensor) -> Te
 
 def _average(features: Tensor, asking: Tensor) -> Tensor:
     """Return [r, d], float32: for each row asked, the mean of features plus positions under softmax of its products."""
-    tables = [axis_positions(n, features.shape[-1]).to(asking) for n in features.shape[:3]]
+    tables = [_positions_on(n, features.shape[-1], asking.device, asking.dtype) for n in features.shape[:3]]
     logits_t, logits_h, logits_w = (table @ asking.T for table in tables)  # [., r]
     table_t, table_h, table_w = (table.float() for table in tables)
     peak = torch.full((len(asking),), -torch.inf, device=asking.device)
@@ -239,6 +241,13 @@ def _average(features: Tensor, asking: Tensor) -> Tensor:
         mean += shares.sum((0, 2)).T @ table_h + shares.sum((0, 1)).T @ table_w
         peak = new_peak
     return mean / total[:, None]
+
+
+@lru_cache(maxsize=16)
+def _positions_on(length: int, width: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Return a table of positions on a device; kept, for copying it there would stop the device each time."""
+    with torch.inference_mode(False):
+        return axis_positions(length, width).to(device, dtype)
 
 
 def _read_out(layer: nn.Module, pooled: Tensor) -> Tensor:

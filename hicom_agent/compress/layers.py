@@ -185,6 +185,11 @@ def resample(features: Tensor, grid: Sequence[int]) -> Tensor:
 @lru_cache(maxsize=16)
 def axis_positions(length: int, width: int) -> Tensor:
     """Return [length, width], float32: sines at even places, cosines at odd ones, made in float64."""
+    with torch.inference_mode(False):  # kept tables serve training as well
+        return _make_axis_positions(length, width)
+
+
+def _make_axis_positions(length: int, width: int) -> Tensor:
     places = torch.arange(width, dtype=torch.float64)
     rates = 10000.0 ** (-2 * torch.div(places, 2, rounding_mode="floor") / width)
     angles = torch.arange(length, dtype=torch.float64)[:, None] * rates

@@ -153,19 +153,30 @@ class HIComProjector(nn.Module):
         each = [None] if own is None else list(own)
         return torch.stack([self.global_compressor(features, guide, *pair) for guide in each])
 
-    def compress_clips(self, clips: Sequence[tuple[Tensor, Tensor | PatchEmbeds]], guide: Tensor | None) -> Tensor:
+    def compress_clips(
+        self,
+        clips: Sequence[tuple[Tensor, Tensor | PatchEmbeds]],
+        guide: Tensor | None,
+        newline: Tensor | None = None,
+    ) -> Tensor:
         """Return tokens [n, hidden] of clips (V, E) as one video: each locally for itself, all together globally.
 
         A group never spans two clips. Raises ValueError without clips, or where shapes do not fit.
         """
         if not clips:
             raise ValueError("need at least one clip")
+        if self.config.depth:
+            return torch.cat([self._baseline(features, "video") for features, _ in clips])
+        policy = self._policy("video", newline)
         parts = []
         for features, patches in clips:
             guides, _ = self._check(features, patches, guide)
             keys = Rows(patches) if isinstance(patches, Tensor) else patches
             local = self._local(features, keys if self.config.guided else Rows(features), guides, "video")
-            parts += [] if local is None else [local.flatten(1, 3)[0]]
+            inside = "no_token" if policy == "one_token" else policy
+            parts += [] if local is None else [_add_newlines(local, inside, newline)[0]]
+        if newline is not None and policy == "one_token" and parts:
+            parts.append(newline.to(parts[0])[None])
         whole = self._whole(torch.cat([features for features, _ in clips]), guides)
         return torch.cat([*parts, *([] if whole is None else [whole[0]])])
 
@@ -183,13 +194,15 @@ class HIComProjector(nn.Module):
         """
         parts = []
         if local is not None:
-            policy = self.config.newline if modal == "video" else "one_token"
-            if newline is None or not self.config.merge.startswith("spatial"):
-                policy = "no_token"
-            parts.append(_add_newlines(local, policy, newline))
+            parts.append(_add_newlines(local, self._policy(modal, newline), newline))
         if whole is not None:
             parts.append(whole)
         return torch.cat([part.expand(num_questions, -1, -1) for part in parts], dim=1)
+
+    def _policy(self, modal: str, newline: Tensor | None) -> str:
+        if newline is None or not self.config.merge.startswith("spatial"):
+            return "no_token"
+        return self.config.newline if modal == "video" else "one_token"
 
     def _baseline(self, features: Tensor, modal: str) -> Tensor:
         x = features

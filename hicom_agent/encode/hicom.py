@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hicom_agent.encode.guide import guide_text
 from hicom_agent.encode.siglip import GuideTokenizer, SiglipTower, prepare
-from hicom_agent.errors import StoreCorrupt
+from hicom_agent.errors import AnswerError, StoreCorrupt
 from hicom_agent.types import FrameFeatures
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hicom_agent.types import Floats, Picture
 
 CELLS = 3  # per side, kept of a frame
+ROWS = 32  # frames whose patches are made at once
 # the pair that this SigLIP was published with; the release tuned the head further, so presence is not calibrated
 LOGIT_SCALE, LOGIT_BIAS = 112.0, -16.5
 
@@ -46,9 +47,12 @@ class HIComEncoder:
         """Return V and E [t, h, w, d], and unit vectors [t, d] of RGB pictures of any size."""
         if not pictures:
             raise ValueError("need at least one picture")
-        pixels = prepare(pictures, self.tower.side_px, device=self._device, pad=self._pad)
-        features, patches = self.tower.encode_frames(pixels.to(self._dtype))
-        keys = patches.rows(slice(None))
+        try:
+            pixels = prepare(pictures, self.tower.side_px, device=self._device, pad=self._pad)
+            features, patches = self.tower.encode_frames(pixels.to(self._dtype))
+            keys = torch.cat([patches.rows(slice(i, i + ROWS)) for i in range(0, len(features), ROWS)])
+        except torch.cuda.OutOfMemoryError as error:
+            raise AnswerError(f"GPU out of memory for {len(pictures)} frames; use --profile nano") from error
         pooled = torch.nn.functional.normalize(keys.float().mean((1, 2)), dim=-1)
         values_on_device: Any = features
         keys_on_device: Any = keys

@@ -20,7 +20,7 @@ from torch import Tensor
 from hicom_agent.errors import SetupError
 
 MAX_HEADER_BYTES = 100_000_000
-_SAMPLE_BYTES = 1 << 20
+_SAMPLE_BYTES, _SAMPLES = 1 << 20, 256
 _META = "__metadata__"
 _BITS = {"F64": 64, "I64": 64, "U64": 64, "F32": 32, "I32": 32, "F16": 16, "BF16": 16, "I8": 8, "U8": 8, "BOOL": 8}
 
@@ -62,13 +62,15 @@ class Checkpoint:
                 raise SetupError(f"{file} cannot be read: {error}; fetch it again") from error
 
     def fingerprint(self) -> str:
-        """Return eight hex digits that tell one checkpoint from another: config, headers, ends of the files."""
+        """Return eight hex digits that tell one checkpoint from another: config, headers, samples of the weights."""
         digest = hashlib.sha256(json.dumps(self.config, sort_keys=True).encode())
         for file in self._files:
             with file.open("rb") as data:
                 digest.update(data.read(_SAMPLE_BYTES))
-                data.seek(-min(_SAMPLE_BYTES, file.stat().st_size), 2)
-                digest.update(data.read())
+                size = file.stat().st_size
+                for part in range(_SAMPLES + 1):
+                    data.seek(max(0, part * size // _SAMPLES - _SAMPLE_BYTES // _SAMPLES))
+                    digest.update(data.read(_SAMPLE_BYTES // _SAMPLES))
         return digest.hexdigest()[:8]
 
 
@@ -76,7 +78,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file; raises SetupError."""
     try:
         found = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SetupError(f"{path} cannot be read: {error}") from error
     if not isinstance(found, dict):
         raise SetupError(f"{path}: need an object, got {type(found).__name__}")
@@ -94,7 +96,7 @@ def _find_files(folder: Path) -> list[Path]:
         files = [folder / name for name in names]
         for file in files:
             if not file.is_file():
-                lost = next(tensor for tensor, name in places.items() if name == file.name)
+                lost = next((tensor for tensor, name in places.items() if name == file.name), "some tensors")
                 raise SetupError(f"{file} is missing, which holds {lost}; fetch it again")
         return files
     files = sorted(folder.glob("*.safetensors"))
@@ -112,22 +114,36 @@ def _read_header(file: Path) -> Iterator[tuple[str, Entry]]:
             if length > min(size - 8, MAX_HEADER_BYTES):
                 raise ValueError(f"its header would have {length} bytes")
             parts = _parse_header(data.read(length))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, struct.error) as error:
+        entries = []
+        for name, dtype, shape, start, end in parts:
+            if 8 + length + end > size:
+                raise _Short(f"is cut short: {name} ends at byte {8 + length + end} of {size}")
+            if dtype not in _BITS or min(shape, default=0) < 0 or (end - start) * 8 != _product(shape) * _BITS[dtype]:
+                raise ValueError(f"{name} has {end - start} bytes for {shape} of {dtype}")
+            entries.append((name, Entry(file, tuple(shape))))
+    except _Short as error:
+        raise SetupError(f"{file} {error}; fetch it again") from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, struct.error) as error:
         raise SetupError(f"{file} is damaged: {error}; fetch it again") from error
-    for name, dtype, shape, start, end in sorted(parts, key=lambda part: part[3]):
-        if 8 + length + end > size:
-            raise SetupError(f"{file} is cut short: {name} ends at byte {8 + length + end} of {size}; fetch it again")
-        if dtype not in _BITS or (end - start) * 8 != _product(shape) * _BITS[dtype]:
-            raise SetupError(
-                f"{file} is damaged: {name} has {end - start} bytes for {shape} of {dtype}; fetch it again"
-            )
-        yield name, Entry(file, tuple(shape))
+    yield from entries
+
+
+class _Short(Exception):
+    """Say what is missing at the end of a file."""
 
 
 def _parse_header(text: bytes) -> list[tuple[str, str, list[int], int, int]]:
     """Return name, type, shape, first byte and end of each tensor."""
-    tensors = {name: part for name, part in json.loads(text).items() if name != _META}
-    return [(name, part["dtype"], part["shape"], *part["data_offsets"]) for name, part in tensors.items()]
+    tensors = {name: part for name, part in json.loads(text, object_pairs_hook=_once).items() if name != _META}
+    found = [(name, part["dtype"], part["shape"], *part["data_offsets"]) for name, part in tensors.items()]
+    return sorted(((name, dtype, shape, start, end) for name, dtype, shape, start, end in found), key=lambda x: x[3])
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in its header")
+    return found
 
 
 def _product(shape: Iterable[int]) -> int:

@@ -5,7 +5,8 @@ Source: HICom (arXiv 2503.16036), released code; weight names and quirks as in t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,8 @@ class HIComModel:
         generation = folder / "generation_config.json"
         found = read_json(generation) if generation.is_file() else {}
         ends = found.get("eos_token_id", self.qwen.config.eos_token_id)
-        self.end_ids = set(ends) if isinstance(ends, list) else {ends}
-        self.penalty = float(found.get("repetition_penalty", 1.0))
+        self.end_ids = set(ends if isinstance(ends, list) else [ends]) - {None}
+        self.penalty = float(found.get("repetition_penalty") or 1.0)
         self._cache: Any = None  # states of the prompt `_seen`, [n, hidden]
         self._seen: Tensor | None = None
         self._forget()
@@ -99,6 +100,7 @@ class HIComModel:
         self, features: Tensor, patch_embeds: Tensor | PatchEmbeds | None, guide: Tensor | None, modal: str = "video"
     ) -> Tensor:
         """Return the visual tokens [n, hidden], or [q, n, hidden] for several guides."""
+        guide = None if guide is None else guide.to(self.device, self.dtype)
         out: Tensor = self.projector(features, patch_embeds, guide, modal=modal, newline=self.newline)
         return out
 
@@ -106,7 +108,9 @@ class HIComModel:
     def clip_tokens(self, clips: Sequence[tuple[Any, Any]], guide: Tensor) -> Tensor:
         """Return the visual tokens [n, hidden] of several clips (V, E) that are shown as one video."""
         return self.projector.compress_clips(
-            [(v.to(self.device, self.dtype), e.to(self.device, self.dtype)) for v, e in clips], guide
+            [(v.to(self.device, self.dtype), e.to(self.device, self.dtype)) for v, e in clips],
+            guide.to(self.device, self.dtype),
+            self.newline,
         )
 
     # ------------------------------------------------------------------ words
@@ -155,18 +159,18 @@ class HIComModel:
 
         The checkpoint's repetition penalty, if it has one, counts over what was written.
         """
-        logits = self._read(self.splice(prompt_ids, visual_tokens))
-        random = None if seed is None else torch.Generator(self.device).manual_seed(seed)
-        ids: list[int] = []
-        log_probs: list[float] = []
-        while len(ids) < max_new_tokens:
-            chosen = _pick(_penalise(logits, ids, self.penalty), temperature, top_p, random)
-            log_probs.append(float(torch.log_softmax(logits, -1)[chosen]))
-            ids.append(chosen)
-            if chosen in self.end_ids or len(ids) == max_new_tokens:
-                break
-            logits = self._forward(self.qwen.get_input_embeddings()(torch.tensor([chosen], device=self.device)))[-1]
-        self._rewind()
+        with self._states():
+            logits = self._read(self.splice(prompt_ids, visual_tokens))
+            random = None if seed is None else torch.Generator(self.device).manual_seed(seed)
+            ids: list[int] = []
+            log_probs: list[float] = []
+            while len(ids) < max_new_tokens:
+                chosen = _pick(_penalise(logits, ids, self.penalty), temperature, top_p, random)
+                log_probs.append(float(torch.log_softmax(logits, -1)[chosen]))
+                ids.append(chosen)
+                if chosen in self.end_ids or len(ids) == max_new_tokens:
+                    break
+                logits = self._forward(self.qwen.get_input_embeddings()(torch.tensor([chosen], device=self.device)))[-1]
         return Generated(ids, log_probs)
 
     @torch.inference_mode()
@@ -182,17 +186,28 @@ class HIComModel:
         """
         if not all(options):
             raise ValueError("an option needs at least one token")
-        first = torch.log_softmax(self._read(self.splice(prompt_ids, visual_tokens)), -1)
         scores = []
-        for option in options:
-            total = float(first[option[0]])
-            if len(option) > 1:
-                ids = torch.tensor(list(option), device=self.device)
-                logs = torch.log_softmax(self._forward(self.qwen.get_input_embeddings()(ids[:-1])), -1)
-                total += float(logs.gather(1, ids[1:, None]).sum())
-                self._rewind()
-            scores.append(total)
+        with self._states():
+            first = torch.log_softmax(self._read(self.splice(prompt_ids, visual_tokens)), -1)
+            for option in options:
+                total = float(first[option[0]])
+                if len(option) > 1:
+                    ids = torch.tensor(list(option), device=self.device)
+                    logs = torch.log_softmax(self._forward(self.qwen.get_input_embeddings()(ids[:-1])), -1)
+                    total += float(logs.gather(1, ids[1:, None]).sum())
+                    self._rewind()
+                scores.append(total)
         return scores
+
+    @contextmanager
+    def _states(self) -> Iterator[None]:
+        """Leave the states of the prompt behind, or none: after a fault some layers may know more than others."""
+        try:
+            yield
+        except BaseException:
+            self._forget()
+            raise
+        self._rewind()
 
     def _read(self, embeds: Tensor) -> Tensor:
         """Return the logits after a prompt; what it shares with the one before is not read again."""
@@ -247,5 +262,6 @@ def _pick(logits: Tensor, temperature: float, top_p: float, random: torch.Genera
     if temperature <= 0:
         return int(logits.argmax())
     shares, order = torch.softmax(logits / temperature, -1).sort(descending=True)
-    shares[shares.cumsum(0) - shares >= top_p] = 0  # the likeliest always stays
+    if top_p < 1:
+        shares[1:][(shares.cumsum(0) - shares)[1:] >= top_p] = 0  # the likeliest always stays
     return int(order[torch.multinomial(shares, 1, generator=random)])

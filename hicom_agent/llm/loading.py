@@ -17,7 +17,7 @@ from hicom_agent.compress import HIComConfig, HIComProjector
 from hicom_agent.compress.config import PREFIX, Branch, Mode
 from hicom_agent.compress.projector import check_names
 from hicom_agent.encode.siglip import SiglipTower, load_siglip_configs
-from hicom_agent.errors import SetupError
+from hicom_agent.errors import ModelMissing, SetupError
 from hicom_agent.llm.checkpoint import Checkpoint
 
 LOG = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ VISION = "model.vision_tower.vision_tower.vision_model."
 TEXT = "model.vision_tower.guide_encoder.text_model."
 NEWLINE = "model.image_newline"
 CODE_VERSION = 1  # raise when a change alters vectors
+
+_NOT_OF_QWEN = ("model_type", "architectures", "torch_dtype", "dtype")
 
 Places = dict[str, tuple[nn.Module, str]]  # name in the checkpoint: module and attribute
 
@@ -42,7 +44,12 @@ class Loader:
         modes: Mapping[Branch, Mode] | None = None,
     ) -> None:
         """Read config and headers, as `HIComModel.from_pretrained` says; raises SetupError."""
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        try:
+            self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        except RuntimeError as error:
+            raise SetupError(f"device {device!r} is none; use cpu, cuda or cuda:1") from error
+        if dtype == torch.float16:
+            raise SetupError("float16 overflows here; use bfloat16 or float32")
         self.dtype = dtype or (torch.bfloat16 if self.device.type == "cuda" else torch.float32)
         self.checkpoint = Checkpoint(Path(path))
         names = list(self.checkpoint.entries)
@@ -55,11 +62,12 @@ class Loader:
             raise SetupError(f"mm_hidden_size is {self.config.width}, but the vision tower's is {vision.hidden_size}")
         has_text = self.config.guided or any(name.startswith(TEXT) for name in names)
         with torch.device("meta"):
-            select = int(self.checkpoint.config.get("mm_vision_select_layer", -2))
+            select = int(self.checkpoint.config.get("mm_vision_select_layer") or -2)
             self._tower = SiglipTower(vision, text if has_text else None, select)
             self._projector = HIComProjector(self.config)
             self._qwen = _make_qwen(self.checkpoint.config)
-        self._tower_places, self._places = _place_tower(self._tower), _place_rest(self._projector, self._qwen)
+        self._tower_places = _place_tower(self._tower)
+        self._places = _place_rest(self._projector, self._qwen, numbered=PREFIX + "weight" not in names)
         self._check()
         self._has_tower = False
 
@@ -122,7 +130,7 @@ def find_tower(checkpoint: Checkpoint, given: str | Path | None) -> Path:
     for place in places:
         if (place / "config.json").is_file() and place.resolve() != checkpoint.folder.resolve():
             return place
-    raise SetupError(
+    raise ModelMissing(
         f"no folder {given or stated!r} with the vision tower's config.json; name it with --vision-tower, "
         "or run: hicom-agent models pull siglip"
     )
@@ -131,11 +139,14 @@ def find_tower(checkpoint: Checkpoint, given: str | Path | None) -> Path:
 def _make_qwen(config: Mapping[str, Any]) -> Any:
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
-    own = {key: value for key, value in config.items() if key not in ("model_type", "architectures", "torch_dtype")}
+    own = {key: value for key, value in config.items() if key not in _NOT_OF_QWEN and "attn_implementation" not in key}
+    if own.get("use_sliding_window"):
+        LOG.warning("sliding windows are not used: prompts here are shorter")
     try:
-        return Qwen2ForCausalLM(Qwen2Config.from_dict(own))
-    except (TypeError, ValueError, KeyError) as error:
-        raise SetupError(f"config.json does not describe a Qwen2 model: {error}") from error
+        return Qwen2ForCausalLM(Qwen2Config.from_dict({**own, "use_sliding_window": False}))
+    except Exception as error:  # noqa: BLE001 transformers has its own for each field
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SetupError(f"config.json does not describe a Qwen2 model: {first}") from error
 
 
 def _place(prefix: str, root: nn.Module) -> Places:
@@ -151,9 +162,9 @@ def _place_tower(tower: SiglipTower) -> Places:
     return _place(VISION, tower.vision_tower) | text
 
 
-def _place_rest(projector: HIComProjector, qwen: Any) -> Places:
+def _place_rest(projector: HIComProjector, qwen: Any, *, numbered: bool) -> Places:
     own = _place(PREFIX, projector)
-    if projector.config.depth == 1:  # a lone linear layer has no number
+    if projector.config.depth == 1 and not numbered:  # a lone linear layer
         own = {name.replace(f"{PREFIX}0.", PREFIX): place for name, place in own.items()}
     words = _place("", qwen)
     if qwen.config.tie_word_embeddings:

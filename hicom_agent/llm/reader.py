@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -45,7 +45,10 @@ class HIComReader:
         self.model, self.max_visual_tokens = model, max_visual_tokens
         self.guides = guides
         self._tokenizer = _load_tokenizer(model)
-        self._special = sorted(self._tokenizer.all_special_tokens, key=len, reverse=True)
+        added = [token.content for token in self._tokenizer.added_tokens_decoder.values()]
+        self._special = sorted({*added, *self._tokenizer.all_special_tokens}, key=len, reverse=True)
+        if self._tokenizer.eos_token_id is not None:
+            model.end_ids.add(self._tokenizer.eos_token_id)
 
     # ------------------------------------------------------------------ words
 
@@ -80,21 +83,34 @@ class HIComReader:
         Raises AnswerError where even a few frames do not fit.
         """
         guide = self.model.encode_guide(self.guides([question]))
-        budget, note = self.max_visual_tokens, ""
+        budget, short = self.max_visual_tokens, False
         while True:
-            kept = thin(clips, budget)
+            chosen = self.plan([len(clip.values) for clip in clips], budget)
+            kept = [_take(clip, frames) for clip, frames in zip(clips, chosen, strict=True) if frames]
             try:
-                return self._view(guide, ask, check, kept, max_tokens, note)
+                seen = self._view(guide, ask, check, kept, max_tokens)
+                note = f"GPU out of memory: only {seen.num_frames} frames were shown" if short else ""
+                return replace(seen, note=note)
             except torch.cuda.OutOfMemoryError as error:
-                torch.cuda.empty_cache()
-                budget //= 2
-                note = f"GPU out of memory: at most {budget} visual tokens"
-                if budget < 128:
+                if len(kept) == 1 and len(kept[0].values) <= 4:
                     raise AnswerError("GPU out of memory even for a few frames; use --profile nano") from error
+                budget, short = budget // 2, True
+            torch.cuda.empty_cache()
 
-    def _view(
-        self, guide: torch.Tensor, ask: str, check: str, clips: Sequence[FrameFeatures], max_tokens: int, note: str
-    ) -> View:
+    def plan(self, lengths: Sequence[int], max_visual_tokens: int = 0) -> list[list[int]]:
+        """Return which frames of clips of these lengths fit the budget of visual tokens; at least one window does."""
+        config, side = self.model.config, self.model.tower.grid
+        budget = max_visual_tokens or self.max_visual_tokens
+        if config.depth:
+            return spread(lengths, max(1, budget // 196), 1)
+        if config.local is None:
+            return [list(range(length)) for length in lengths]
+        frames, rows, columns = config.local.window
+        per_window = -(-side // rows) * -(-side // columns)
+        left = budget - (config.whole.num_tokens if config.whole else 0)
+        return spread(lengths, max(1, left // per_window), frames)
+
+    def _view(self, guide: torch.Tensor, ask: str, check: str, clips: Sequence[FrameFeatures], max_tokens: int) -> View:
         tokens = self.model.clip_tokens([(clip.values, clip.keys) for clip in clips], guide)
         prompt = self._prompt(ask, visual=True)
         made = self.model.write(prompt, tokens, max_tokens)
@@ -107,7 +123,6 @@ class HIComReader:
             num_frames=sum(len(clip.values) for clip in clips),
             num_visual_tokens=len(tokens),
             num_text_tokens=len(prompt) + len(judge) + len(made.ids) - 2,
-            note=note,
         )
 
     # ------------------------------------------------------------------ prompts
@@ -138,31 +153,33 @@ class HIComReader:
         return clean_text(self._tokenizer.decode(list(ids), skip_special_tokens=True))
 
 
-def thin(
-    clips: Sequence[FrameFeatures], max_tokens: int, per_window: int = 0, overhead: int = 32
-) -> list[FrameFeatures]:
-    """Return the clips with as many of their frames, evenly spread, as give at most `max_tokens` visual tokens.
+def spread(lengths: Sequence[int], num_windows: int, window: int = 4) -> list[list[int]]:
+    """Return which frames of each clip to show, evenly spread, so that they fill at most so many windows in time.
 
-    A window of 4 frames gives one token for each 3x3 patches; every clip keeps at least one window.
+    The longest clips give way first; where there is less than a window for each clip, only some clips are shown.
+
+    >>> spread([8, 3], 2), spread([4, 4, 4], 1)
+    ([[1, 3, 5, 7], [0, 1, 2]], [[], [0, 1, 2, 3], []])
     """
-    if not clips:
-        return []
-    side = clips[0].values.shape[1:3]
-    per_window = per_window or -(-side[0] // 3) * -(-side[1] // 3)
-    room = max(len(clips), (max_tokens - overhead) // per_window)
-    wanted = [-(-len(clip.values) // 4) for clip in clips]
-    while sum(wanted) > room:
-        longest = max(range(len(wanted)), key=lambda i: wanted[i])
-        wanted[longest] -= 1
-    return [_spread(clip, 4 * windows) for clip, windows in zip(clips, wanted, strict=True)]
+    wanted = [-(-length // window) for length in lengths]
+    while sum(wanted) > max(num_windows, len(lengths)):
+        wanted[max(range(len(wanted)), key=lambda i: wanted[i])] -= 1
+    if num_windows < len(lengths):
+        shown = {round((i + 0.5) * (len(lengths) - 1) / max(1, num_windows)) for i in range(max(1, num_windows))}
+        wanted = [min(1, windows) if i in shown else 0 for i, windows in enumerate(wanted)]
+    return [_evenly(length, window * windows) for length, windows in zip(lengths, wanted, strict=True)]
 
 
-def _spread(clip: FrameFeatures, num_frames: int) -> FrameFeatures:
-    length = len(clip.values)
-    if length <= num_frames:
+def _evenly(length: int, count: int) -> list[int]:
+    if length <= count:
+        return list(range(length))
+    return [int((i + 0.5) * length / count) for i in range(count)]
+
+
+def _take(clip: FrameFeatures, frames: list[int]) -> FrameFeatures:
+    if len(frames) == len(clip.values):
         return clip
-    kept = [round((i + 0.5) * (length - 1) / num_frames) for i in range(num_frames)]
-    return FrameFeatures(clip.values[kept], clip.keys[kept], clip.pooled[kept])
+    return FrameFeatures(clip.values[frames], clip.keys[frames], clip.pooled[frames])
 
 
 def _mean_probability(log_probs: Sequence[float]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -150,10 +151,21 @@ def local_variable(name: str) -> str:
     return "HICOM_AGENT_MODEL_" + name.upper().replace("-", "_")
 
 
-def _from_hub(model: Model, hub: Hub, target: Path, on_progress: Progress) -> None:
-    from httpx import HTTPError
-    from huggingface_hub import snapshot_download
+def _hub_errors() -> tuple[type[Exception], ...]:
+    """Return what the hub's library raises without a network; it has changed its HTTP library, and may again."""
+    from importlib import import_module
+
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    kinds: list[type[Exception]] = [HfHubHTTPError, LocalEntryNotFoundError, OSError]
+    for name in ("httpx", "httpx2"):
+        with suppress(ImportError):
+            kinds.append(import_module(name).HTTPError)
+    return tuple(kinds)
+
+
+def _from_hub(model: Model, hub: Hub, target: Path, on_progress: Progress) -> None:
+    from huggingface_hub import snapshot_download
 
     total = sum(file.bytes for file in model.files)
     on_progress("download", 0, total)
@@ -161,7 +173,9 @@ def _from_hub(model: Model, hub: Hub, target: Path, on_progress: Progress) -> No
     with TemporaryDirectory(dir=target) as folder:
         try:
             snapshot_download(hub.repo, revision=hub.revision, local_dir=Path(folder), allow_patterns=names)
-        except (HfHubHTTPError, LocalEntryNotFoundError, HTTPError, OSError) as error:
+        except _hub_errors() as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise
             raise SetupError(f"hub {hub.repo}@{hub.revision[:8]} could not be read ({type(error).__name__})") from error
         for file in model.files:
             path = Path(folder) / file.path
@@ -177,16 +191,19 @@ def _from_hub_as_found(model: Model, hub: Hub, target: Path, on_progress: Progre
     """Fetch the files that match, of the revision that the hub names now, and hold them to the hub's own hashes."""
     from fnmatch import fnmatch
 
-    from httpx import HTTPError
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     on_progress("download", 0, model.download_bytes)
     try:
         found = HfApi().model_info(hub.repo, revision=hub.revision or None, files_metadata=True)
-        wanted = [file for file in found.siblings or [] if any(fnmatch(file.rfilename, p) for p in hub.patterns)]
+        here = [file for file in found.siblings or [] if "/" not in file.rfilename]
+        wanted = [file for file in here if any(fnmatch(file.rfilename, pattern) for pattern in hub.patterns)]
+        if not wanted:
+            raise SetupError(f"hub {hub.repo} holds none of {', '.join(hub.patterns)}; update hicom-agent")
         snapshot_download(hub.repo, revision=found.sha, local_dir=target, allow_patterns=[f.rfilename for f in wanted])
-    except (HfHubHTTPError, LocalEntryNotFoundError, HTTPError, OSError) as error:
+    except _hub_errors() as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise  # the cache says so
         raise SetupError(f"hub {hub.repo} could not be read ({type(error).__name__}); {_what_to_do(model)}") from error
     shutil.rmtree(target / ".cache", ignore_errors=True)
     for file in wanted:

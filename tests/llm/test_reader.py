@@ -10,7 +10,7 @@ from hicom_agent.encode.siglip import GuideTokenizer
 from hicom_agent.errors import AnswerError, SetupError
 from hicom_agent.llm import HIComModel
 from hicom_agent.llm.hicom import VIDEO
-from hicom_agent.llm.reader import HIComReader, thin
+from hicom_agent.llm.reader import HIComReader, spread
 from hicom_agent.testing import make_checkpoint
 from hicom_agent.types import FrameFeatures
 
@@ -58,13 +58,37 @@ def test_a_view_answers_and_counts_what_it_was_shown(reader: HIComReader) -> Non
     assert seen == reader.view("a car", "What is it?", "Can it be seen?", [make_clip(6), make_clip(9, 1)], 6)
 
 
-def test_too_many_frames_are_thinned_evenly_and_every_clip_stays() -> None:
-    clips = [make_clip(30), make_clip(3, 1), make_clip(12, 2)]
-    kept = thin(clips, 32 + 9 * 6)
-    assert [len(clip.values) for clip in kept] == [8, 3, 12]
-    assert sum(-(-len(clip.values) // 4) for clip in kept) <= 6
-    assert [len(clip.values) for clip in thin(clips, 10)] == [4, 3, 4]
-    assert thin(clips, 10_000)[0] is clips[0] and thin([], 100) == []
+def test_too_many_frames_are_thinned_evenly_within_any_budget(reader: HIComReader) -> None:
+    for lengths in ([30, 3, 12], [5] * 20, [64, 64], [1]):
+        for budget in (10, 41, 50, 100, 300, 10_000):
+            kept = reader.plan(lengths, budget)
+            windows = sum(-(-len(frames) // 4) for frames in kept)
+            assert 1 <= windows <= max(1, (budget - 32) // 9)
+            for length, frames in zip(lengths, kept, strict=True):
+                assert frames == sorted(set(frames)) and all(0 <= frame < length for frame in frames)
+    assert reader.plan([30, 3], 10_000) == [list(range(30)), list(range(3))]
+    assert spread([], 5) == []
+
+
+def test_states_are_whole_again_after_a_fault_in_the_middle(
+    reader: HIComReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = reader.model
+    expected = model.logits([1, 2, 3, 4, 9]).clone()
+    layer, calls = model.qwen.model.layers[1], []
+    forward = layer.forward
+
+    def faulty(*args: object, **kwargs: object) -> object:
+        calls.append(1)
+        if len(calls) == 3:
+            raise torch.cuda.OutOfMemoryError("no more")
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(layer, "forward", faulty)
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        model.generate([1, 2, 3, 4], None, 8)
+    monkeypatch.setattr(layer, "forward", forward)
+    torch.testing.assert_close(model.logits([1, 2, 3, 4, 9]), expected)
 
 
 def test_running_out_of_memory_shows_fewer_frames_and_says_so(
