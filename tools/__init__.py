@@ -1,14 +1,23 @@
 """What an agent may call, one small file each, defined once and used by every surface."""
 
-from hicom_agent.tools.ask_video import ask_video
+from hicom_agent.tools.ask_video import ASK_VIDEO, ask_video
+from hicom_agent.tools.definition import Tool
 from hicom_agent.tools.forget_video import forget_video
-from hicom_agent.tools.get_frames import get_frames
+from hicom_agent.tools.get_frames import GET_FRAMES, get_frames
+from hicom_agent.tools.index_job import CANCEL_JOB, INDEX_VIDEO, JOB_STATUS
 from hicom_agent.tools.index_video import find_files, index_video
-from hicom_agent.tools.list_videos import list_videos
-from hicom_agent.tools.search_videos import search_videos
+from hicom_agent.tools.list_videos import LIST_VIDEOS, list_videos
+from hicom_agent.tools.search_videos import SEARCH_VIDEOS, search_videos
 from hicom_agent.tools.show_video import show_video
 
+# in the order in which an agent sees them
+TOOLS = {
+    tool.name: tool for tool in (ASK_VIDEO, SEARCH_VIDEOS, GET_FRAMES, INDEX_VIDEO, LIST_VIDEOS, JOB_STATUS, CANCEL_JOB)
+}
+
 __all__ = [
+    "TOOLS",
+    "Tool",
     "ask_video",
     "find_files",
     "forget_video",

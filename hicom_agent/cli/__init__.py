@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hicom_agent.cli.models import models_app
+from hicom_agent.cli.server import mcp
 from hicom_agent.cli.shared import (
     CheckpointOption,
     JsonOption,
@@ -36,8 +37,18 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(models_app, name="models")
+app.command(epilog="Example: hicom-agent mcp --root ~/Videos")(mcp)
 
 VideoArgument = Annotated[str, typer.Argument(help="An indexed video: path, id, or a unique part of its title.")]
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and stop, if that is wanted."""
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("hicom-agent"))
+        raise typer.Exit
 
 
 @app.callback()
@@ -46,14 +57,11 @@ def common(
     profile: ProfileOption = None,
     checkpoint: CheckpointOption = None,
     vision_tower: TowerOption = None,
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Ask long videos questions, and get answers with times that are right."""
-    if version:
-        from importlib.metadata import version as version_of
-
-        typer.echo(version_of("hicom-agent"))
-        raise typer.Exit
     early.set({"store": store, "profile": profile, "checkpoint": checkpoint, "vision_tower": vision_tower})
 
 

@@ -1,0 +1,170 @@
+"""Worker processes that answer for a server: the server stays light and quick, and a call that runs away is killed.
+
+A worker loads the models once and serves one call at a time. It speaks JSON lines: a request on standard input, then
+progress and one result, or an error, on what was standard output; whatever a library prints goes to standard error.
+It ends when its standard input closes, so none outlives its server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from anyio.abc import Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from hicom_agent.errors import AnswerError, HicomAgentError, InputError, SetupError, StoreError, UnknownVideo
+
+MAX_LINE_BYTES = 32 * 2**20
+OnProgress = Callable[[str], Awaitable[None]]
+_KINDS = {kind.__name__: kind for kind in (InputError, UnknownVideo, SetupError, StoreError, AnswerError)}
+
+
+class OutOfTime(HicomAgentError):
+    """Report a call that did not come to an end in its time."""
+
+
+@dataclass(slots=True)
+class Worker:
+    """One process and what it says."""
+
+    process: Process
+    lines: BufferedByteReceiveStream
+
+    async def ask(self, request: dict[str, Any], on_progress: OnProgress) -> dict[str, Any]:
+        """Send a request and return its result; raises AnswerError if the process is gone."""
+        assert self.process.stdin is not None
+        try:
+            await self.process.stdin.send(json.dumps(request).encode() + b"\n")
+            while True:
+                answer: dict[str, Any] = json.loads(await self.lines.receive_until(b"\n", MAX_LINE_BYTES))
+                if "progress" not in answer:
+                    return answer
+                await on_progress(str(answer["progress"]))
+        except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            raise AnswerError("the worker ended in the middle of a call (out of memory?); ask again") from error
+
+    async def stop(self) -> None:
+        """Kill the process."""
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        with anyio.CancelScope(shield=True):
+            await self.process.aclose()
+
+
+@dataclass
+class Crew:
+    """A few workers, started when they are needed; more calls wait their turn, and too many are refused."""
+
+    command: Sequence[str]
+    size: int = 2
+    max_waiting: int = 16
+    _idle: list[Worker] = field(default_factory=list)
+    _num_waiting: int = 0
+    _turns: anyio.Semaphore | None = None
+
+    async def call(
+        self, tool: str, arguments: dict[str, Any], max_seconds: float, on_progress: OnProgress
+    ) -> dict[str, Any]:
+        """Return what a tool gives; a worker that is too slow, or whose caller is gone, is killed.
+
+        Raises InputError (which the caller can mend, or too many calls), OutOfTime, AnswerError.
+        """
+        self._turns = self._turns or anyio.Semaphore(self.size)
+        if self._num_waiting >= self.max_waiting:
+            raise InputError(f"{self._num_waiting} calls are waiting already; ask again in a moment")
+        self._num_waiting += 1
+        ends_at = time.monotonic() + max_seconds
+        try:
+            with anyio.move_on_after(max_seconds) as scope:
+                await self._turns.acquire()
+            if scope.cancelled_caught:
+                raise OutOfTime(f"no worker was free within {max_seconds:g} s; ask again in a moment")
+        finally:
+            self._num_waiting -= 1
+        try:
+            return await self._serve(tool, arguments, ends_at, on_progress)
+        finally:
+            self._turns.release()
+
+    async def _serve(
+        self, tool: str, arguments: dict[str, Any], ends_at: float, on_progress: OnProgress
+    ) -> dict[str, Any]:
+        worker = self._idle.pop() if self._idle else await self._start()
+        left_s = max(0.1, ends_at - time.monotonic())
+        request = {"tool": tool, "arguments": arguments, "max_seconds": left_s}
+        well = False
+        try:
+            with anyio.move_on_after(left_s) as scope:
+                answer = await worker.ask(request, on_progress)
+                well = True
+            if scope.cancelled_caught:
+                raise OutOfTime(f"{tool} did not end in its time; give it a larger max_seconds, or ask for less")
+        finally:
+            if well:
+                self._idle.append(worker)
+            else:
+                await worker.stop()
+        if "error" in answer:
+            raise _KINDS.get(answer.get("kind", ""), AnswerError)(answer["error"])
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    async def _start(self) -> Worker:
+        # stderr is inherited: what a worker logs belongs to the server's log
+        process = await anyio.open_process(list(self.command), stderr=None)
+        assert process.stdout is not None
+        return Worker(process, BufferedByteReceiveStream(process.stdout))
+
+    async def warm_up(self) -> None:
+        """Start a worker and let it load, so that the first call finds it ready."""
+        if not self._idle:
+            self._idle.append(await self._start())
+
+    async def close(self) -> None:
+        """Kill all workers."""
+        while self._idle:
+            await self._idle.pop().stop()
+
+
+def serve(flags: dict[str, Any]) -> None:
+    """Serve requests from standard input until it closes; called in the worker process."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # from here on, prints go to standard error
+    from hicom_agent.build import Workspace
+    from hicom_agent.settings import load_settings
+    from hicom_agent.tools import TOOLS, show_video
+    from hicom_agent.types import Progress
+
+    def say(**what: Any) -> None:
+        answers.write(json.dumps(what, ensure_ascii=False, default=str) + "\n")
+        answers.flush()
+
+    def show(progress: Progress) -> None:
+        say(progress=progress.stage)
+
+    work = Workspace(load_settings(flags), show)
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            if request["tool"] == "show_video":  # for resources; agents do not call it
+                say(result=show_video(work, **request["arguments"]))
+                continue
+            tool = TOOLS[request["tool"]]
+            arguments = tool.arguments(**request["arguments"])
+            say(result=tool.run(work, arguments, request["max_seconds"]))
+        except HicomAgentError as error:
+            say(error=str(error), kind=type(error).__name__, code=error.exit_code)
+        except Exception as error:  # noqa: BLE001 a fault of ours must not end the worker
+            say(error=f"{type(error).__name__}: {error}", code=1)
+
+
+if __name__ == "__main__":
+    serve(json.loads(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""What an MCP server has beside its tools: resources, prompts, and its way over HTTP."""

@@ -1,0 +1,37 @@
+"""What a tool is to every surface: a name, words that say when to use it, arguments, a result, and how to run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+VIDEO = "id, path, or a unique part of the title of a video; list_videos tells them"
+
+
+class Arguments(BaseModel):
+    """What a caller may give; anything else is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Result(BaseModel):
+    """What a caller gets, as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One thing that an agent may do."""
+
+    name: str
+    title: str
+    description: str  # the first sentence carries the key words; then when to use it
+    arguments: type[Arguments]
+    result: type[BaseModel]
+    run: Callable[[Any, Any, float], dict[str, Any]]  # workspace or desk, arguments, seconds that it may take
+    read_only: bool = True
+    in_worker: bool = True  # it needs models or the store, which a server keeps in a process of their own
