@@ -78,21 +78,27 @@ class Crew:
         Raises InputError (which the caller can mend, or too many calls), OutOfTime, AnswerError.
         """
         self._turns = self._turns or anyio.Semaphore(self.size)
-        if self._num_waiting >= self.max_waiting:
-            raise InputError(f"{self._num_waiting} calls are waiting already; ask again in a moment")
-        self._num_waiting += 1
         ends_at = time.monotonic() + max_seconds
-        try:
-            with anyio.move_on_after(max_seconds) as scope:
-                await self._turns.acquire()
-            if scope.cancelled_caught:
-                raise OutOfTime(f"no worker was free within {max_seconds:g} s; ask again in a moment")
-        finally:
-            self._num_waiting -= 1
+        await self._take_turn(self._turns, max_seconds)
         try:
             return await self._serve(tool, arguments, ends_at, on_progress)
         finally:
             self._turns.release()
+
+    async def _take_turn(self, turns: anyio.Semaphore, max_seconds: float) -> None:
+        with suppress(anyio.WouldBlock):
+            turns.acquire_nowait()
+            return
+        if self._num_waiting >= self.max_waiting:
+            raise InputError(f"{self._num_waiting} calls are waiting already; ask again in a moment")
+        self._num_waiting += 1
+        try:
+            with anyio.move_on_after(max_seconds) as scope:
+                await turns.acquire()
+            if scope.cancelled_caught:
+                raise OutOfTime(f"no worker was free within {max_seconds:g} s; ask again in a moment")
+        finally:
+            self._num_waiting -= 1
 
     async def _serve(
         self, tool: str, arguments: dict[str, Any], ends_at: float, on_progress: OnProgress

@@ -176,31 +176,30 @@ class Jobs:
         return Job(*row)
 
     def _work(self, job: Job) -> None:
-        process = subprocess.Popen(
+        told: list[str] = []
+        out: list[str] = []
+        with subprocess.Popen(
             self._command(job.path),
             stdin=subprocess.PIPE,  # closes with this process, however it ends, and the child goes too
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-        )
-        told: list[str] = []
-        out: list[str] = []
-        assert process.stdout and process.stderr
-        readers = [
-            threading.Thread(target=self._follow, args=(job.job_id, process.stderr, told), daemon=True),
-            threading.Thread(target=_drain, args=(process.stdout, out), daemon=True),
-        ]
-        for reader in readers:
-            reader.start()
-        while process.poll() is None:
-            if self._stop.wait(LOOK_EVERY_S) or self._state(job.job_id) == "cancelled":
-                _kill(process)
-                break
-        for reader in readers:
-            reader.join(1)
+        ) as process:
+            assert process.stdout and process.stderr
+            readers = [
+                threading.Thread(target=self._follow, args=(job.job_id, process.stderr, told), daemon=True),
+                threading.Thread(target=_drain, args=(process.stdout, out), daemon=True),
+            ]
+            for reader in readers:
+                reader.start()
+            while process.poll() is None:
+                if self._stop.wait(LOOK_EVERY_S) or self._state(job.job_id) == "cancelled":
+                    _kill(process)
+            for reader in readers:
+                reader.join()
         if not self._stop.is_set():
-            self._finish(job.job_id, process.wait(), "".join(out), told[-1] if told else "")
+            self._finish(job.job_id, process.returncode, "".join(out), told[-1] if told else "")
 
     def _follow(self, job_id: str, lines: IO[str], told: list[str]) -> None:
         """Keep the progress that a process tells; its other lines are messages."""
