@@ -33,9 +33,9 @@ async def quiet(message: str) -> None:
     return None
 
 
-def run(test: Callable[[Crew], Awaitable[Any]], **options: int) -> None:
+def run(test: Callable[[Crew], Awaitable[Any]], size: int = 2, max_waiting: int = 16) -> None:
     async def main() -> None:
-        crew = Crew([sys.executable, "-c", WORKER], **options)
+        crew = Crew([sys.executable, "-c", WORKER], size, max_waiting)
         try:
             await test(crew)
         finally:

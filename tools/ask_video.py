@@ -61,12 +61,13 @@ def ask_video(workspace: Workspace, video: str, question: str, budget: Budget | 
 
 def run(workspace: Workspace, arguments: AskArguments, max_seconds: float) -> dict[str, Any]:
     """Answer for an agent: within its time, and of the size it asked for. Only an indexed video; raises InputError."""
-    from hicom_agent.agent import Budget
-
-    budget = Budget.of(SHARE * min(max_seconds, arguments.max_seconds), arguments.max_visual_tokens)
     question = check_question(arguments.question, workspace.settings.max_question_chars)
     with workspace.store() as store, store.snapshot() as still:
-        answer = workspace.agent(still).ask(still.find_video(arguments.video), question, budget)
+        video_id = still.find_video(arguments.video)  # before models are loaded for nothing
+        from hicom_agent.agent import Budget
+
+        budget = Budget.of(SHARE * min(max_seconds, arguments.max_seconds), arguments.max_visual_tokens)
+        answer = workspace.agent(still).ask(video_id, question, budget)
     found = VideoAnswer(**answer.model_dump(), next=_next(answer))
     return fit(found.model_dump(), "citations", FULL_CHARS if arguments.detail == "full" else SHORT_CHARS)
 
