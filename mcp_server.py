@@ -108,6 +108,7 @@ def make_server(
     @asynccontextmanager
     async def lifespan(server: MCPServer[Any]) -> AsyncIterator[Desk]:
         desk.jobs.start()
+        await desk.crew.start()
         try:
             yield desk
         finally:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 from anyio.abc import Process
@@ -22,8 +22,12 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from hicom_agent.errors import AnswerError, HicomAgentError, InputError, SetupError, StoreError, UnknownVideo
 
+if TYPE_CHECKING:
+    from hicom_agent.build import Workspace
+
 MAX_LINE_BYTES = 32 * 2**20
 OnProgress = Callable[[str], Awaitable[None]]
+_GONE = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError)
 _KINDS = {kind.__name__: kind for kind in (InputError, UnknownVideo, SetupError, StoreError, AnswerError)}
 
 
@@ -37,6 +41,20 @@ class Worker:
 
     process: Process
     lines: BufferedByteReceiveStream
+    state: Literal["new", "warming", "ready"] = "new"
+
+    async def warm_up(self) -> None:
+        """Let it load its models, or wait until it has; cancelled in between, it goes on loading."""
+        assert self.process.stdin is not None
+        try:
+            if self.state == "new":
+                await self.process.stdin.send(b'{"tool": "warm_up"}\n')
+                self.state = "warming"
+            if self.state == "warming":
+                await self.lines.receive_until(b"\n", MAX_LINE_BYTES)
+                self.state = "ready"
+        except _GONE as error:
+            raise AnswerError("a worker ended while it was loading; see the server's log") from error
 
     async def ask(self, request: dict[str, Any], on_progress: OnProgress) -> dict[str, Any]:
         """Send a request and return its result; raises AnswerError if the process is gone."""
@@ -48,7 +66,7 @@ class Worker:
                 if "progress" not in answer:
                     return answer
                 await on_progress(str(answer["progress"]))
-        except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+        except _GONE as error:
             raise AnswerError("the worker ended in the middle of a call (out of memory?); ask again") from error
 
     async def stop(self) -> None:
@@ -109,12 +127,15 @@ class Crew:
         well = False
         try:
             with anyio.move_on_after(left_s) as scope:
+                if worker.state != "ready":
+                    await on_progress("warming up")
+                    await worker.warm_up()
                 answer = await worker.ask(request, on_progress)
                 well = True
             if scope.cancelled_caught:
                 raise OutOfTime(f"{tool} did not end in its time; give it a larger max_seconds, or ask for less")
         finally:
-            if well:
+            if well or worker.state == "warming":  # a short call must not make the next one load all over again
                 self._idle.append(worker)
             else:
                 await worker.stop()
@@ -129,10 +150,12 @@ class Crew:
         assert process.stdout is not None
         return Worker(process, BufferedByteReceiveStream(process.stdout))
 
-    async def warm_up(self) -> None:
-        """Start a worker and let it load, so that the first call finds it ready."""
-        if not self._idle:
-            self._idle.append(await self._start())
+    async def start(self) -> None:
+        """Start a worker and let it load, so that the first call finds it ready; does not wait for it."""
+        worker = await self._start()
+        self._idle.append(worker)
+        with anyio.move_on_after(0.01):
+            await worker.warm_up()
 
     async def close(self) -> None:
         """Kill all workers."""
@@ -160,6 +183,9 @@ def serve(flags: dict[str, Any]) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         try:
+            if request["tool"] == "warm_up":
+                say(result=_load(work))
+                continue
             if request["tool"] == "show_video":  # for resources; agents do not call it
                 say(result=show_video(work, **request["arguments"]))
                 continue
@@ -170,6 +196,17 @@ def serve(flags: dict[str, Any]) -> None:
             say(error=str(error), kind=type(error).__name__, code=error.exit_code)
         except Exception as error:  # noqa: BLE001 a fault of ours must not end the worker
             say(error=f"{type(error).__name__}: {error}", code=1)
+
+
+def _load(work: Workspace) -> dict[str, Any]:
+    """Load what every question needs; what fails now fails again, and is told, when it is asked for."""
+    import hicom_agent.agent  # noqa: F401
+
+    try:
+        _ = work.encoder
+    except HicomAgentError as error:
+        return {"warning": str(error)}
+    return {}
 
 
 if __name__ == "__main__":

@@ -16,6 +16,10 @@ WORKER = """
 import json, os, sys, time
 for line in sys.stdin:
     request = json.loads(line)
+    if request["tool"] == "warm_up":
+        time.sleep(float(sys.argv[1]))
+        print(json.dumps({"result": {}}), flush=True)
+        continue
     what = request["arguments"].get("do", "")
     if what == "sleep":
         print(json.dumps({"progress": "sleeping"}), flush=True)
@@ -33,9 +37,9 @@ async def quiet(message: str) -> None:
     return None
 
 
-def run(test: Callable[[Crew], Awaitable[Any]], size: int = 2, max_waiting: int = 16) -> None:
+def run(test: Callable[[Crew], Awaitable[Any]], size: int = 2, max_waiting: int = 16, loads_s: float = 0) -> None:
     async def main() -> None:
-        crew = Crew([sys.executable, "-c", WORKER], size, max_waiting)
+        crew = Crew([sys.executable, "-c", WORKER, str(loads_s)], size, max_waiting)
         try:
             await test(crew)
         finally:
@@ -57,7 +61,7 @@ def test_a_worker_serves_call_after_call_and_tells_progress() -> None:
 
         first = await crew.call("x", {"do": "sleep", "s": 0.1}, 10, tell)
         second = await crew.call("x", {}, 10, tell)
-        assert first["pid"] == second["pid"] and told == ["sleeping"] and 9 < second["left"] <= 10
+        assert first["pid"] == second["pid"] and told == ["warming up", "sleeping"] and 9 < second["left"] <= 10
 
     run(test)
 
@@ -125,3 +129,14 @@ def test_faults_of_a_worker_are_told_by_their_kind() -> None:
         assert await crew.call("x", {}, 10, quiet)
 
     run(test)
+
+
+def test_a_call_too_short_for_loading_leaves_a_worker_that_goes_on_loading() -> None:
+    async def test(crew: Crew) -> None:
+        await crew.start()
+        with pytest.raises(OutOfTime):
+            await crew.call("x", {}, 0.3, quiet)
+        (worker,) = crew._idle
+        assert (await crew.call("x", {}, 20, quiet))["pid"] == worker.process.pid
+
+    run(test, loads_s=1.5)
