@@ -194,6 +194,23 @@ def test_a_budget_ends_the_looking_and_says_what_is_missing(store: Path) -> None
     run_in_memory(store, test)
 
 
+def test_progress_only_grows_and_comes_while_work_goes_on(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hicom_agent.mcp_server.HEARTBEAT_S", 0.1)
+
+    async def test(client: Client) -> None:
+        told: list[tuple[float, str | None]] = []
+
+        async def tell(progress: float, total: float | None, message: str | None) -> None:
+            told.append((progress, message))
+
+        await client.call_tool("ask_video", {"video": "car", "question": QUESTION}, progress_callback=tell)
+        numbers = [number for number, _ in told]
+        assert len(told) >= 3 and numbers == sorted(set(numbers))
+        assert any("still at it" in str(message) for _, message in told)
+
+    run_in_memory(store, test)
+
+
 def test_a_file_that_is_not_indexed_becomes_a_job_at_once(footage: Path, nano: Path, tmp_path: Path) -> None:
     async def test(client: Client) -> None:
         path = str(footage / "car-detection.mp4")
