@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FAISS := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 STAMP := $(VENV)/.set-up
 
-.PHONY: setup models demo test check bench soak clean
+.PHONY: setup models demo test check conformance bench soak clean
 
 setup: $(STAMP)
 
@@ -30,6 +30,10 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+conformance: setup
+	$(BIN)/python -m tests.conformance.run
+	$(BIN)/python -m tests.conformance.inspector
+
 bench: models
 	$(BIN)/python benchmarks/ingest.py
 
@@ -37,4 +41,4 @@ soak: models
 	$(BIN)/python benchmarks/soak.py
 
 clean:
-	rm -rf $(VENV) build .demo .bench
+	rm -rf $(VENV) build .demo .bench .conformance
