@@ -1,7 +1,7 @@
 """The LangChain surface: the tools of `tools/` for an agent in this process, a toolkit of them, and a retriever.
 
     from hicom_agent.langchain_tools import HicomToolkit
-    agent = create_agent("ollama:qwen3", HicomToolkit(store="memory").get_tools())
+    agent = create_agent("ollama:qwen3", HicomToolkit(store="my-store").get_tools())
 
 Models are loaded in this process and used by one thread at a time, whatever tools and retrievers share a workspace.
 """
@@ -20,7 +20,7 @@ from langchain_core.documents import Document
 from langchain_core.messages.content import ImageContentBlock, TextContentBlock
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.tools import ArgsSchema, BaseTool, BaseToolkit, ToolException
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hicom_agent.build import Workspace
 from hicom_agent.errors import HicomAgentError, UnknownVideo
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from hicom_agent.types import Hit
 
 MAX_SECONDS = 40.0  # of a call that does not say, as over MCP
-ASK, SEARCH, FRAMES, INDEX = (TOOLS[name] for name in ("ask_video", "search_videos", "get_frames", "index_video"))
+ASK, SEARCH, FRAMES = (TOOLS[name] for name in ("ask_video", "search_videos", "get_frames"))
+INDEX, LIST = (TOOLS[name] for name in ("index_video", "list_videos"))
 
 _LOCKS: WeakKeyDictionary[Workspace, Lock] = WeakKeyDictionary()
 _LOCKS_LOCK = Lock()
@@ -53,15 +54,22 @@ def _choose(workspace: Workspace | None, settings: dict[str, Any]) -> Workspace:
     return workspace
 
 
+def _say_what_is_wrong(error: Exception) -> str:
+    """Return a line that names each wrong argument, so that the model can mend its call."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(f"{'.'.join(map(str, wrong['loc'])) or 'arguments'}: {wrong['msg']}" for wrong in error.errors())
+
+
 class _VideoTool(BaseTool):
-    """What the four tools share. Without a workspace, one is made from the environment and the settings file."""
+    """What the tools share. Without a workspace, one is made from the environment and the settings file."""
 
     model_config = ConfigDict(extra="forbid")
 
     workspace: Workspace = Field(default_factory=lambda: _choose(None, {}), exclude=True, repr=False)
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
     handle_tool_error: Any = True
-    handle_validation_error: Any = True
+    handle_validation_error: Any = Field(default_factory=lambda: _say_what_is_wrong)
 
     def _run(self, *first: Any, **given: Any) -> tuple[Any, dict[str, Any]]:
         """Return what the model reads and the artifact, JSON only; raises ToolException with the remedy."""
@@ -119,11 +127,22 @@ class GetFramesTool(_VideoTool):
         return blocks, found
 
 
+class ListVideosTool(_VideoTool):
+    """Lists the indexed videos."""
+
+    name: str = LIST.name
+    description: str = LIST.description
+    args_schema: ArgsSchema | None = LIST.arguments
+
+
 class IndexVideoTool(_VideoTool):
     """Watches a video and returns when it is remembered: here nothing polls, so the job is done at once."""
 
     name: str = INDEX.name
-    description: str = INDEX.description
+    description: str = (
+        "Watch a video file once and remember it, so that it can be asked and searched; returns when it is done. "
+        "Use it for a new file, before ask_video. The same content again is done at once."
+    )
     args_schema: ArgsSchema | None = INDEX.arguments
 
     def _call(self, tool: Tool, arguments: Any) -> dict[str, Any]:
@@ -134,7 +153,7 @@ class IndexVideoTool(_VideoTool):
 
 
 class HicomToolkit(BaseToolkit):
-    """The four tools on one workspace: one given, or made from settings as keywords (store="memory", ocr=False)."""
+    """The tools on one workspace: one given, or made from settings as keywords (store="my-store", ocr=False)."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -145,7 +164,7 @@ class HicomToolkit(BaseToolkit):
 
     def get_tools(self) -> list[BaseTool]:
         """Return the tools, in the order in which an agent should see them."""
-        kinds = (AskVideoTool, SearchVideosTool, GetFramesTool, IndexVideoTool)
+        kinds = (AskVideoTool, SearchVideosTool, GetFramesTool, IndexVideoTool, ListVideosTool)
         return [kind(workspace=self.workspace) for kind in kinds]
 
 

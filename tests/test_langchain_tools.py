@@ -33,6 +33,7 @@ from hicom_agent.langchain_tools import (
     GetFramesTool,
     HicomToolkit,
     IndexVideoTool,
+    ListVideosTool,
     SearchVideosTool,
     VideoRetriever,
 )
@@ -41,7 +42,7 @@ from hicom_agent.settings import load_settings
 from hicom_agent.tools import TOOLS, index_video
 from hicom_agent.tools.index_job import JobResult
 
-KINDS = (AskVideoTool, SearchVideosTool, GetFramesTool, IndexVideoTool)
+KINDS = (AskVideoTool, SearchVideosTool, GetFramesTool, IndexVideoTool, ListVideosTool)
 QUESTION = "when does a car drive through?"
 
 
@@ -202,7 +203,8 @@ def test_importing_loads_no_heavy_library() -> None:
 def test_tools_are_those_of_every_surface(tmp_path: Path) -> None:
     for tool in HicomToolkit(store=tmp_path).get_tools():
         known = TOOLS[tool.name]
-        assert (tool.description, tool.args_schema) == (known.description, known.arguments)
+        assert tool.args_schema == known.arguments
+        assert tool.description == known.description or tool.name == "index_video", "here it returns when it is done"
 
 
 def test_a_toolkit_shares_one_workspace_made_from_settings(tmp_path: Path) -> None:
@@ -234,7 +236,7 @@ def test_wrong_settings_are_refused(tmp_path: Path) -> None:
 
 
 def test_what_the_model_gets_wrong_is_an_error_that_it_reads(tmp_path: Path) -> None:
-    ask, _, frames, index = HicomToolkit(store=tmp_path).get_tools()
+    ask, _, frames, index, _ = HicomToolkit(store=tmp_path).get_tools()
     unknown = tool_call(ask, video="holiday", question=QUESTION)
     assert unknown.status == "error" and unknown.artifact is None
     assert "no indexed video 'holiday'" in unknown.text and "index_video" in unknown.text
@@ -243,7 +245,7 @@ def test_what_the_model_gets_wrong_is_an_error_that_it_reads(tmp_path: Path) -> 
         refused = tool_call(index, path=path)
         assert refused.status == "error" and refused.text, path
     invalid = tool_call(ask, video="holiday", question=QUESTION, max_seconds=-1)
-    assert invalid.status == "error" and "validation" in invalid.text
+    assert invalid.status == "error" and "max_seconds: Input should be greater than or equal to 1" in invalid.text
 
 
 def test_an_error_of_ours_is_the_cause_of_a_tool_exception(tmp_path: Path) -> None:

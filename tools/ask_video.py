@@ -86,8 +86,8 @@ ASK_VIDEO = Tool(
     description=(
         "Answer a question about a video, with the times where it is seen, said or written. "
         "Use it for anything about one indexed video: when something happens, whether it is there, what is said or "
-        "written; ask again for a follow-up. It says so when the video does not show it. A file that is not "
-        "indexed yet is put in the queue, and you get a job_id."
+        "written; ask again for a follow-up. It says so when the video does not show it. For a file "
+        "that is not indexed yet, use index_video first."
     ),
     arguments=AskArguments,
     result=VideoAnswer,
