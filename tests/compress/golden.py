@@ -21,11 +21,15 @@ def read_cases(name: str) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
         return json.loads((GOLDEN / f"{name}.json").read_text()), dict(arrays)
 
 
+_MADE: dict[tuple[int, str], Tensor] = {}  # drawing them takes longer than most tests that need them
+
+
 def make_weights(case: dict[str, Any]) -> dict[str, Tensor]:
-    return {
-        name: torch.from_numpy(make_array(case["seed"], name, shape, *weight_scale(name)))
-        for name, shape in case["weights"].items()
-    }
+    for name, shape in case["weights"].items():
+        if (case["seed"], name) not in _MADE:
+            drawn = make_array(case["seed"], name, shape, *weight_scale(name))
+            _MADE[case["seed"], name] = torch.from_numpy(drawn)
+    return {name: _MADE[case["seed"], name] for name in case["weights"]}
 
 
 def make_projector(case: dict[str, Any]) -> HIComProjector:

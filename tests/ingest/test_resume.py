@@ -95,5 +95,5 @@ def test_a_file_that_changes_while_it_is_watched_is_not_remembered(film: Path, t
 
 @pytest.mark.slow
 def test_the_indexer_survives_kills(soak: Any, tmp_path: Path) -> None:
-    tally = load("soak_indexer").soak_indexer(5, 3, tmp_path, soak)
-    assert tally.bad == [] and tally.kills == 5
+    tally = load("soak_indexer").soak_indexer(3, 3, tmp_path, soak)
+    assert tally.bad == [] and tally.kills == 3
