@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import runpy
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -30,7 +31,9 @@ from hicom_agent.errors import HicomAgentError, UnknownVideo
 from hicom_agent.jobs import Jobs
 from hicom_agent.serving.resources import add_prompts, add_resources
 from hicom_agent.settings import Settings
-from hicom_agent.tools import TOOLS, Tool
+from hicom_agent.tools import MAX_SECONDS, TOOLS, Tool
+from hicom_agent.tools.ask_video import answer_in_queue
+from hicom_agent.tools.get_frames import caption
 from hicom_agent.tools.index_job import IndexArguments, index_path
 
 if TYPE_CHECKING:
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
     from mcp.server.auth.settings import AuthSettings
 
 HEARTBEAT_S = 10.0
-MAX_SECONDS = 40.0  # of a call that does not say; clients cut at 60
 MAX_ERROR_CHARS = 480
 INSTRUCTIONS = """\
 Answers questions about videos on this machine, with the times where things are seen, said or written.
@@ -163,8 +165,7 @@ def _add_tool(server: MCPServer[Any], desk: Desk, tool: Tool) -> None:
         )
         for name, info in tool.arguments.model_fields.items()
     ]
-    pictures = tool.name == "get_frames"
-    returns = t.CallToolResult if pictures else Annotated[t.CallToolResult, tool.result]
+    returns = t.CallToolResult if tool.shows_pictures else Annotated[t.CallToolResult, tool.result]
     context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=Context)
     call.__signature__ = inspect.Signature([*parameters, context], return_annotation=returns)  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in [*parameters, context]} | {"return": returns}
@@ -181,7 +182,7 @@ def _add_tool(server: MCPServer[Any], desk: Desk, tool: Tool) -> None:
             idempotent_hint=True,
             open_world_hint=False,
         ),
-        structured_output=not pictures,
+        structured_output=not tool.shows_pictures,
     )
 
 
@@ -203,22 +204,16 @@ async def _call(desk: Desk, tool: Tool, given: dict[str, Any], steps: Steps) -> 
         found = await _index_first(desk, given, fault)
     elif fault is not None:
         raise fault
-    return _pictures(found) if tool.name == "get_frames" else _result(found)
+    return _pictures(found) if tool.shows_pictures else _result(found)
 
 
 async def _index_first(desk: Desk, given: dict[str, Any], error: UnknownVideo) -> dict[str, Any]:
     """Return an answer that says that the file is being indexed; raises the error if there is no such file."""
-    path = Path(str(given.get("video", ""))).expanduser()
+    path = Path(os.path.expanduser(str(given.get("video", ""))))  # noqa: PTH111  # an unknown user is no fault
     if "question" not in given or not await anyio.to_thread.run_sync(path.is_file):
         raise error
     job = await anyio.to_thread.run_sync(lambda: index_path(desk, IndexArguments(path=str(path)), MAX_SECONDS))  # type: ignore[arg-type]
-    told = "This video is not indexed yet; it is in the queue."
-    empty = {"indexed_s": 0.0, "total_s": 0.0}
-    return {
-        "question": given["question"], "answer": told, "abstained": True, "confidence": 0.0, "reason": "not indexed",
-        "citations": [], "coverage": empty, "spend": {}, "profile": "", "index_version": "",
-        "job_id": job["job_id"], "next": f"job_status every few seconds; when it is done, ask again. {job['next']}",
-    }  # fmt: skip
+    return answer_in_queue(given["question"], job["job_id"], job["next"])
 
 
 def _result(found: dict[str, Any]) -> t.CallToolResult:
@@ -230,8 +225,7 @@ def _result(found: dict[str, Any]) -> t.CallToolResult:
 def _pictures(found: dict[str, Any]) -> t.CallToolResult:
     content: list[t.ContentBlock] = []
     for frame in found["frames"]:
-        words = f"frame {frame['frame_id']} at {frame['timecode']} ({frame['time_s']:.3f} s)"
-        content.append(t.TextContent(type="text", text=words))
+        content.append(t.TextContent(type="text", text=caption(frame)))
         content.append(t.ImageContent(type="image", data=frame["jpeg"], mime_type="image/jpeg"))
     return t.CallToolResult(content=content)
 

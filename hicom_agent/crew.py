@@ -21,6 +21,7 @@ from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from hicom_agent.errors import AnswerError, HicomAgentError, InputError, SetupError, StoreError, UnknownVideo
+from hicom_agent.pipes import stdout_set_aside
 
 if TYPE_CHECKING:
     from hicom_agent.build import Workspace
@@ -165,48 +166,45 @@ class Crew:
 
 def serve(flags: dict[str, Any]) -> None:
     """Serve requests from standard input until it closes; called in the worker process."""
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # from here on, prints go to standard error
-    from hicom_agent.build import Workspace
-    from hicom_agent.settings import load_settings
+    with stdout_set_aside() as out, os.fdopen(os.dup(out), "w", buffering=1) as answers:
+        from hicom_agent.build import Workspace
+        from hicom_agent.settings import load_settings
+        from hicom_agent.types import Progress
+
+        def say(**what: Any) -> None:
+            answers.write(json.dumps(what, ensure_ascii=False, default=str) + "\n")
+
+        def show(progress: Progress) -> None:
+            say(progress=progress.stage)
+
+        work = Workspace(load_settings(flags), show)
+        for line in sys.stdin:
+            try:
+                say(result=_serve_one(work, json.loads(line)))
+            except HicomAgentError as error:
+                say(error=str(error), kind=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 a fault of ours must not end the worker
+                say(error=f"{type(error).__name__}: {error}")
+
+
+def _serve_one(work: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     from hicom_agent.tools import TOOLS, show_video
-    from hicom_agent.types import Progress
 
-    def say(**what: Any) -> None:
-        answers.write(json.dumps(what, ensure_ascii=False, default=str) + "\n")
-        answers.flush()
-
-    def show(progress: Progress) -> None:
-        say(progress=progress.stage)
-
-    work = Workspace(load_settings(flags), show)
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            if request["tool"] == "warm_up":
-                say(result=_load(work))
-                continue
-            if request["tool"] == "show_video":  # for resources; agents do not call it
-                say(result=show_video(work, **request["arguments"]))
-                continue
-            tool = TOOLS[request["tool"]]
-            arguments = tool.arguments(**request["arguments"])
-            say(result=tool.run(work, arguments, request["max_seconds"]))
-        except HicomAgentError as error:
-            say(error=str(error), kind=type(error).__name__, code=error.exit_code)
-        except Exception as error:  # noqa: BLE001 a fault of ours must not end the worker
-            say(error=f"{type(error).__name__}: {error}", code=1)
+    if request["tool"] == "warm_up":
+        _load(work)
+        return {}
+    if request["tool"] == "show_video":  # for resources; agents do not call it
+        return show_video(work, **request["arguments"])
+    tool = TOOLS[request["tool"]]
+    return tool.run(work, tool.arguments(**request["arguments"]), request["max_seconds"])
 
 
-def _load(work: Workspace) -> dict[str, Any]:
+def _load(work: Workspace) -> None:
     """Load what every question needs; what fails now fails again, and is told, when it is asked for."""
     import hicom_agent.agent  # noqa: F401
 
-    try:
+    with suppress(HicomAgentError):
         _ = work.encoder
-    except HicomAgentError as error:
-        return {"warning": str(error)}
-    return {}
 
 
 if __name__ == "__main__":

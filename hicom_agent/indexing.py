@@ -12,12 +12,18 @@ import threading
 from typing import Any
 
 from hicom_agent.errors import HicomAgentError
+from hicom_agent.pipes import stdout_set_aside
 
 
 def main(path: str, flags: dict[str, Any]) -> int:
     """Index `path` under these settings, and return an exit code."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # prints of libraries are no results
+    with stdout_set_aside() as out:
+        code, report = _index(path, flags)
+        os.write(out, json.dumps(report, default=str).encode() if report else b"")
+    return code
+
+
+def _index(path: str, flags: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     threading.Thread(target=_end_with_input, daemon=True).start()
     from hicom_agent.build import Workspace
     from hicom_agent.settings import load_settings
@@ -33,10 +39,8 @@ def main(path: str, flags: dict[str, Any]) -> int:
         report = index_video(Workspace(load_settings(flags), tell), path)
     except HicomAgentError as error:
         sys.stderr.write(f"{' '.join(str(error).split())}\n")
-        return error.exit_code
-    answers.write(json.dumps(report.as_dict(), default=str))
-    answers.flush()
-    return 0
+        return error.exit_code, {}
+    return 0, report.as_dict()
 
 
 def _end_with_input() -> None:

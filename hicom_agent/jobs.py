@@ -6,7 +6,9 @@ A job that a killed server left is taken up again when the next one starts; the 
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -86,6 +88,7 @@ class Jobs:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with self._db() as db:
+                db.execute("PRAGMA journal_mode = WAL")  # readers see a job while another process writes it
                 db.execute(_TABLE)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"cannot keep jobs in {folder}: {error}") from error
@@ -215,7 +218,7 @@ class Jobs:
 
     def _finish(self, job_id: str, code: int, result: str, message: str) -> None:
         state = "done" if code == 0 else "failed"
-        error = "" if code == 0 else message.removeprefix("hicom-agent: ") or f"the indexer ended with code {code}"
+        error = "" if code == 0 else message or f"the indexer ended with code {code}"
         with self._db() as db:
             db.execute(
                 "UPDATE jobs SET state = ?, error = ?, result = ?, ended_at = ? WHERE job_id = ? AND state = 'running'",
@@ -229,10 +232,8 @@ class Jobs:
 
     @contextmanager
     def _db(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._path, timeout=30)) as db:
-            db.execute("PRAGMA journal_mode = WAL")
-            with db:
-                yield db
+        with closing(sqlite3.connect(self._path, timeout=30)) as db, db:
+            yield db
 
 
 def _drain(lines: IO[str], kept: list[str]) -> None:
@@ -241,9 +242,6 @@ def _drain(lines: IO[str], kept: list[str]) -> None:
 
 def _kill(process: subprocess.Popen[str]) -> None:
     """End a process and what it started: politely, then surely."""
-    import os
-    import signal
-
     for sign in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, sign)

@@ -12,7 +12,7 @@ import asyncio
 import json
 import os
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -25,14 +25,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hicom_agent.build import Workspace
 from hicom_agent.errors import HicomAgentError, UnknownVideo
 from hicom_agent.settings import load_settings
-from hicom_agent.tools import TOOLS, Tool, index_video, search_videos
+from hicom_agent.tools import MAX_SECONDS, TOOLS, Tool, index_video
+from hicom_agent.tools.get_frames import caption
 from hicom_agent.tools.index_job import JobResult
-from hicom_agent.types import clean_text, timecode
+from hicom_agent.tools.search_videos import Moment, find_moments
 
-if TYPE_CHECKING:
-    from hicom_agent.types import Hit
-
-MAX_SECONDS = 40.0  # of a call that does not say, as over MCP
 ASK, SEARCH, FRAMES = (TOOLS[name] for name in ("ask_video", "search_videos", "get_frames"))
 INDEX, LIST = (TOOLS[name] for name in ("index_video", "list_videos"))
 
@@ -121,8 +118,7 @@ class GetFramesTool(_VideoTool):
     def _shown(self, found: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         blocks: list[TextContentBlock | ImageContentBlock] = []
         for frame in found["frames"]:
-            words = f"frame {frame['frame_id']} at {frame['timecode']} ({frame['time_s']:.3f} s)"
-            blocks.append(TextContentBlock(type="text", text=words))
+            blocks.append(TextContentBlock(type="text", text=caption(frame)))
             blocks.append(ImageContentBlock(type="image", base64=frame.pop("jpeg"), mime_type="image/jpeg"))
         return blocks, found
 
@@ -188,10 +184,7 @@ class VideoRetriever(BaseRetriever):
         if k is not None and k < 1:
             raise ValueError(f"need k >= 1, got {k}")
         with _turn(self.workspace):
-            hits = search_videos(self.workspace, query, self.videos, k or self.k)
-            with self.workspace.store() as store:
-                titles = {row.video_id: clean_text(row.title) for row in store.videos()}
-        return [_document(hit, titles.get(hit.video_id, "")) for hit in hits]
+            return [_document(moment) for moment in find_moments(self.workspace, query, self.videos, k or self.k)]
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun | None = None, k: int | None = None
@@ -199,20 +192,10 @@ class VideoRetriever(BaseRetriever):
         return await asyncio.to_thread(self._get_relevant_documents, query, k=k)
 
 
-def _document(hit: Hit, title: str) -> Document:
-    at = timecode(hit.start_s)
-    words = f"{title} at {at} ({hit.modality})"
+def _document(moment: Moment) -> Document:
+    words = f"{moment.title} at {moment.timecode} ({moment.modality})"
     return Document(
-        id=f"{hit.video_id}:{hit.modality}:{hit.start_s:.3f}-{hit.end_s:.3f}",
-        page_content=f"{words}: {hit.quote}" if hit.quote else words,
-        metadata={
-            "video_id": hit.video_id,
-            "title": title,
-            "start_s": float(hit.start_s),
-            "end_s": float(hit.end_s),
-            "timecode": at,
-            "score": float(hit.score),
-            "modality": hit.modality,
-            "frame_id": hit.frame_id,
-        },
+        id=f"{moment.video_id}:{moment.modality}:{moment.start_s:.3f}-{moment.end_s:.3f}",
+        page_content=f"{words}: {moment.quote}" if moment.quote else words,
+        metadata=moment.model_dump(exclude={"quote"}),
     )

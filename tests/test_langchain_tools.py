@@ -274,7 +274,7 @@ async def test_one_thread_at_a_time_uses_the_models(tmp_path: Path, monkeypatch:
         work()
         return {"hits": []}
 
-    monkeypatch.setattr("hicom_agent.langchain_tools.search_videos", search)
+    monkeypatch.setattr("hicom_agent.langchain_tools.find_moments", search)
     monkeypatch.setitem(TOOLS, "search_videos", replace(TOOLS["search_videos"], run=run))
     toolkit = HicomToolkit(store=tmp_path)
     retrievers = [VideoRetriever(toolkit.workspace) for _ in range(3)]

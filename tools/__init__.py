@@ -1,7 +1,7 @@
 """What an agent may call, one small file each, defined once and used by every surface."""
 
 from hicom_agent.tools.ask_video import ASK_VIDEO, ask_video
-from hicom_agent.tools.definition import Tool
+from hicom_agent.tools.definition import MAX_SECONDS, Tool
 from hicom_agent.tools.forget_video import forget_video
 from hicom_agent.tools.get_frames import GET_FRAMES, get_frames
 from hicom_agent.tools.index_job import CANCEL_JOB, INDEX_VIDEO, JOB_STATUS
@@ -16,6 +16,7 @@ TOOLS = {
 }
 
 __all__ = [
+    "MAX_SECONDS",
     "TOOLS",
     "Tool",
     "ask_video",

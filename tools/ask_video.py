@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from hicom_agent.errors import InputError, UnknownVideo
-from hicom_agent.tools.definition import VIDEO, Arguments, Tool
+from hicom_agent.tools.definition import MAX_SECONDS, VIDEO, Arguments, Tool
 from hicom_agent.tools.index_video import index_video
 from hicom_agent.tools.pages import FULL_CHARS, SHORT_CHARS, fit
-from hicom_agent.types import Answer
+from hicom_agent.types import Answer, Coverage, Spend
 
 if TYPE_CHECKING:
     from hicom_agent.agent import Budget
@@ -26,7 +26,9 @@ class AskArguments(Arguments):
     video: str = Field(min_length=1, max_length=1024, description=VIDEO)
     question: str = Field(min_length=1, max_length=2000, description="what you want to know, as a full question")
     detail: Literal["short", "full"] = Field("short", description="short: 2,000 characters at most; full: 8,000")
-    max_seconds: float = Field(40, ge=1, le=300, description="answer within this time with what was found by then")
+    max_seconds: float = Field(
+        MAX_SECONDS, ge=1, le=300, description="answer within this time with what was found by then"
+    )
     max_visual_tokens: int | None = Field(None, ge=32, le=100_000, description="stop looking at clips after so many")
 
 
@@ -70,6 +72,25 @@ def run(workspace: Workspace, arguments: AskArguments, max_seconds: float) -> di
         answer = workspace.agent(still).ask(video_id, question, budget)
     found = VideoAnswer(**answer.model_dump(), next=_next(answer))
     return fit(found.model_dump(), "citations", FULL_CHARS if arguments.detail == "full" else SHORT_CHARS)
+
+
+def answer_in_queue(question: str, job_id: str, next_step: str) -> dict[str, Any]:
+    """Return what an agent gets instead of an answer while the video is being indexed."""
+    return VideoAnswer(
+        untrusted_quotes=True,
+        question=question,
+        answer="This video is not indexed yet; it is in the queue.",
+        abstained=True,
+        confidence=0.0,
+        reason="not indexed",
+        citations=[],
+        coverage=Coverage(indexed_s=0.0, total_s=0.0),
+        spend=Spend(),
+        profile="",
+        index_version="",
+        job_id=job_id,
+        next=f"job_status every few seconds; when it is done, ask again. {next_step}",
+    ).model_dump()
 
 
 def _next(answer: Answer) -> str:

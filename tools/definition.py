@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+MAX_SECONDS = 40.0  # of a call that does not say; clients cut at 60
 VIDEO = "id, path, or a unique part of the title of a video; list_videos tells them"
 
 
@@ -34,4 +35,5 @@ class Tool:
     result: type[BaseModel]
     run: Callable[[Any, Any, float], dict[str, Any]]  # workspace or desk, arguments, seconds that it may take
     read_only: bool = True
+    shows_pictures: bool = False  # its result is passed on as images, not as JSON
     in_worker: bool = True  # it needs models or the store, which a server keeps in a process of their own

@@ -35,7 +35,7 @@ def get_frames(
 
     with workspace.store() as store:
         video_id = store.find_video(video)
-        row = next(row for row in store.videos() if row.video_id == video_id)
+        row = store.video(video_id)
         times_s = [_seconds(text, row.duration_s) for text in times]
         frames = store.frames(video_id)
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def run(workspace: Workspace, arguments: FramesArguments, max_seconds: float) ->
             wanted = [_known_frame(store, frame_id) for frame_id in arguments.frame_ids]
         else:
             video_id = store.find_video(arguments.video)
-            row = next(row for row in store.videos() if row.video_id == video_id)
+            row = store.video(video_id)
             frames = store.frames(video_id)
             if not frames:
                 raise InputError(f"{row.title} has no pictures, only sound")
@@ -108,6 +108,11 @@ def run(workspace: Workspace, arguments: FramesArguments, max_seconds: float) ->
             for (time_s, frame_id, _), data in zip(shown, pictures, strict=True)
         ]
     }
+
+
+def caption(frame: dict[str, Any]) -> str:
+    """Return the line that stands with a picture of `Frames`."""
+    return f"frame {frame['frame_id']} at {frame['timecode']} ({frame['time_s']:.3f} s)"
 
 
 def _known_frame(store: Store, frame_id: str) -> tuple[str, list[StoredFrame], int]:
@@ -153,4 +158,5 @@ GET_FRAMES = Tool(
     arguments=FramesArguments,
     result=Frames,
     run=run,
+    shows_pictures=True,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -10,6 +11,7 @@ from pydantic import Field
 
 from hicom_agent.errors import VideoRefused
 from hicom_agent.tools.definition import Arguments, Result, Tool
+from hicom_agent.video.gate import check_name, lies_under
 
 if TYPE_CHECKING:
     from hicom_agent.jobs import Job, Jobs
@@ -52,8 +54,9 @@ class JobResult(Result):
 
 def index_path(desk: Desk, arguments: IndexArguments, max_seconds: float) -> dict[str, Any]:
     """Put a video in the queue; raises VideoRefused for a path that may not be opened, InputError if it is full."""
-    path = Path(arguments.path).expanduser().resolve()
-    if desk.roots and not any(path.is_relative_to(root.resolve()) for root in desk.roots):
+    check_name(arguments.path)
+    path = Path(os.path.expanduser(arguments.path)).resolve()  # noqa: PTH111  # an unknown user is no fault
+    if not lies_under(path, [root.resolve() for root in desk.roots]):  # before a word on whether it exists
         raise VideoRefused(
             f"{arguments.path[:200]} is not in a folder that this server may read; list_videos tells what is"
         )

@@ -56,15 +56,17 @@ def search_videos(workspace: Workspace, query: str, videos: Sequence[str] = (), 
         return workspace.agent(store).search(query, chosen, limit) if chosen else []
 
 
+def find_moments(workspace: Workspace, query: str, videos: Sequence[str] = (), limit: int = 10) -> list[Moment]:
+    """Return what `search_videos` finds, with titles and timecodes, safe to show."""
+    hits = search_videos(workspace, query, videos, limit)
+    with workspace.store() as store:
+        titles = {row.video_id: clean_text(row.title) for row in store.videos()}
+    return [Moment(**asdict(hit), title=titles.get(hit.video_id, ""), timecode=timecode(hit.start_s)) for hit in hits]
+
+
 def run(workspace: Workspace, arguments: SearchArguments, max_seconds: float) -> dict[str, Any]:
     """Search for an agent."""
-    hits = search_videos(workspace, arguments.query, arguments.videos, arguments.limit)
-    with workspace.store() as store:
-        titles = {row.video_id: row.title for row in store.videos()}
-    moments = [
-        Moment(**asdict(hit), title=clean_text(titles.get(hit.video_id, "")), timecode=timecode(hit.start_s))
-        for hit in hits
-    ]
+    moments = find_moments(workspace, arguments.query, arguments.videos, arguments.limit)
     return fit(Moments(hits=moments, num_found=len(moments)).model_dump(), "hits", FULL_CHARS)
 
 

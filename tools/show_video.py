@@ -13,7 +13,7 @@ def show_video(workspace: Workspace, video: str) -> dict[str, Any]:
     """Return the video's row, its clips with what is seen in them, transcript, texts and damage."""
     with workspace.store() as store:
         video_id = store.find_video(video)
-        row = next(row for row in store.videos() if row.video_id == video_id)
+        row = store.video(video_id)
         seen = workspace.agent(store).describe_clips(video_id)
         return {
             "video": asdict(row),

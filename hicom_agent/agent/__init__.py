@@ -78,7 +78,7 @@ class Agent:
         """Return every clip with the names of what its middle frame shows."""
         film = Film(video_id, self.store.clips(video_id), self.store.frames(video_id))
         middles = {clip.index: i[len(i) // 2] for clip in film.clips if (i := film.indices_in(clip))}
-        if not middles or self._profile(video_id) != self.encoder.version:
+        if not middles or self.store.video(video_id).profile != self.encoder.version:
             return [(clip, "") for clip in film.clips]
         names = self.encoder.describe(self.store.features(video_id, list(middles.values())), 3)
         words = {index: ", ".join(name) for index, name in zip(middles, names, strict=True)}
@@ -107,11 +107,8 @@ class Agent:
         meter.llm_tokens += partial.llm_tokens
         return partial
 
-    def _profile(self, video_id: str) -> str:
-        return next(row.profile for row in self.store.videos() if row.video_id == video_id)
-
     def _row(self, video_id: str) -> VideoRow:
-        row = next(row for row in self.store.videos() if row.video_id == video_id)
+        row = self.store.video(video_id)
         if row.profile != self.encoder.version:
             raise InputError(
                 f"{row.title} was indexed with {row.profile}, and questions are read with {self.encoder.version}: "

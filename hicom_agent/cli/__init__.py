@@ -131,7 +131,7 @@ def search(
 
     with workspace(store, profile=profile) as work:
         hits = search_videos(work, query, video or [], limit)
-        titles = {row["video_id"]: row["title"] for row in list_videos(work)}
+        titles = {} if as_json else {row["video_id"]: row["title"] for row in list_videos(work)}
     if as_json:
         show_json([asdict(hit) for hit in hits])
         return

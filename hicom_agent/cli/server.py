@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +9,7 @@ import typer
 
 from hicom_agent.cli.shared import ProfileOption, StoreOption, early
 from hicom_agent.errors import InputError
+from hicom_agent.pipes import stdout_set_aside
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -31,7 +29,7 @@ def mcp(
     store: StoreOption = None,
 ) -> None:
     """Serve ask_video and the other tools to an agent over MCP: on standard input and output, or over HTTP."""
-    with suppress_stdout() as give_back:
+    with stdout_set_aside():  # an agent expects the protocol alone there, and importing may print
         from hicom_agent import mcp_server
         from hicom_agent.serving.http import make_app, make_auth, read_tokens, run_app
         from hicom_agent.settings import load_settings
@@ -50,30 +48,7 @@ def mcp(
             run_app(make_app(server, host, allow_host or []), host, port)
             return
         server = mcp_server.make_server(settings)
-        give_back()
-        server.run("stdio")
-
-
-class suppress_stdout:  # noqa: N801  # used like a function
-    """Send what is printed meanwhile to standard error: on standard output an agent expects the protocol alone."""
-
-    def __enter__(self) -> suppress_stdout:
-        sys.stdout.flush()
-        self._saved = os.dup(1)
-        os.dup2(2, 1)
-        return self
-
-    def __call__(self) -> None:
-        """Give standard output back."""
-        sys.stdout.flush()
-        if self._saved >= 0:
-            os.dup2(self._saved, 1)
-            os.close(self._saved)
-            self._saved = -1
-
-    def __exit__(self, *error: object) -> None:
-        with suppress(OSError):
-            self()
+    server.run("stdio")
 
 
 def _check_roots(roots: tuple[Path, ...]) -> None:

@@ -117,6 +117,10 @@ def _split_windows(length: int, size: int, on_gpu: bool) -> Iterator[tuple[slice
         first = last
 
 
+def _frames_at_once(features: Tensor) -> int:
+    return 4 * (GPU_WINDOWS if features.is_cuda else CPU_WINDOWS)
+
+
 def _scaled(logits: Tensor, width: int, scale: Tensor | None) -> Tensor:
     """Return logits as they enter the softmax; a bias would cancel there."""
     return logits * width**-0.5 if scale is None else logits * scale.exp()
@@ -132,7 +136,7 @@ def _direct_weights(
 ) -> Tensor:
     """Return attention over the members of each group, [q, gt, gh, gw, members]."""
     guides = layer.guide_injector.adapt_guide(guides)
-    step = 4 * (GPU_WINDOWS if features.is_cuda else CPU_WINDOWS)
+    step = _frames_at_once(features)
     parts = []
     for first in range(0, len(features), step):
         frames = slice(first, first + step)
@@ -227,7 +231,7 @@ def _average(features: Tensor, asking: Tensor) -> Tensor:
     peak = torch.full((len(asking),), -torch.inf, device=asking.device)
     total = torch.zeros_like(peak)
     mean = torch.zeros(asking.shape, device=asking.device)
-    step = 4 * (GPU_WINDOWS if features.is_cuda else CPU_WINDOWS)
+    step = _frames_at_once(features)
     for first in range(0, len(features), step):
         chunk = features[first : first + step]
         logits = (chunk @ asking.T.to(chunk)).float()

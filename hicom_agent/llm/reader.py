@@ -60,18 +60,20 @@ class HIComReader:
 
     def score(self, system: str, user: str, options: Sequence[str]) -> list[float]:
         """Return for each option the mean log-likelihood of its tokens as the answer."""
-        ids = [self._ids(self._harmless(option)) for option in options]
-        sums = self.model.score(self._prompt(user, system), None, ids)
-        return [total / len(option) for total, option in zip(sums, ids, strict=True)]
+        return self._score(self._prompt(user, system), [self._ids(self._harmless(option)) for option in options])
+
+    def _score(self, prompt: list[int], options: Sequence[list[int]]) -> list[float]:
+        sums = self.model.score(prompt, None, options)
+        return [total / len(ids) for total, ids in zip(sums, options, strict=True)]
 
     def choose(self, system: str, user: str, options: Sequence[str]) -> Draft:
         """Return the likeliest of options; raises ValueError without options."""
         if not options:
             raise ValueError("need at least one option")
-        scores = self.score(system, user, options)
+        prompt, ids = self._prompt(user, system), [self._ids(self._harmless(option)) for option in options]
+        scores = self._score(prompt, ids)
         best = max(range(len(options)), key=lambda i: scores[i])
-        prompt = self._prompt(user, system)
-        return Draft(options[best], math.exp(scores[best]), len(prompt), len(self._ids(options[best])))
+        return Draft(options[best], math.exp(scores[best]), len(prompt), len(ids[best]))
 
     # ------------------------------------------------------------------ pictures
 

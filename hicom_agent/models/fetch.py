@@ -10,7 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
@@ -164,6 +164,17 @@ def _hub_errors() -> tuple[type[Exception], ...]:
     return tuple(kinds)
 
 
+@contextmanager
+def _reading(hub: str, remedy: str = "") -> Iterator[None]:
+    """Turn what the hub's library raises into one line; a full disk passes, for the cache says so."""
+    try:
+        yield
+    except _hub_errors() as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise
+        raise SetupError(f"{hub} could not be read ({type(error).__name__}){remedy}") from error
+
+
 def _from_hub(model: Model, hub: Hub, target: Path, on_progress: Progress) -> None:
     from huggingface_hub import snapshot_download
 
@@ -171,12 +182,8 @@ def _from_hub(model: Model, hub: Hub, target: Path, on_progress: Progress) -> No
     on_progress("download", 0, total)
     names = [file.path for file in model.files]
     with TemporaryDirectory(dir=target) as folder:
-        try:
+        with _reading(f"hub {hub.repo}@{hub.revision[:8]}"):
             snapshot_download(hub.repo, revision=hub.revision, local_dir=Path(folder), allow_patterns=names)
-        except _hub_errors() as error:
-            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                raise
-            raise SetupError(f"hub {hub.repo}@{hub.revision[:8]} could not be read ({type(error).__name__})") from error
         for file in model.files:
             path = Path(folder) / file.path
             if not path.is_file() or path.stat().st_size != file.bytes or file_hash(path) != file.sha256:
@@ -194,17 +201,13 @@ def _from_hub_as_found(model: Model, hub: Hub, target: Path, on_progress: Progre
     from huggingface_hub import HfApi, snapshot_download
 
     on_progress("download", 0, model.download_bytes)
-    try:
+    with _reading(f"hub {hub.repo}", f"; {_what_to_do(model)}"):
         found = HfApi().model_info(hub.repo, revision=hub.revision or None, files_metadata=True)
         here = [file for file in found.siblings or [] if "/" not in file.rfilename]
         wanted = [file for file in here if any(fnmatch(file.rfilename, pattern) for pattern in hub.patterns)]
         if not wanted:
             raise SetupError(f"hub {hub.repo} holds none of {', '.join(hub.patterns)}; update hicom-agent")
         snapshot_download(hub.repo, revision=found.sha, local_dir=target, allow_patterns=[f.rfilename for f in wanted])
-    except _hub_errors() as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise  # the cache says so
-        raise SetupError(f"hub {hub.repo} could not be read ({type(error).__name__}); {_what_to_do(model)}") from error
     shutil.rmtree(target / ".cache", ignore_errors=True)
     for file in wanted:
         expected = file.lfs.sha256 if file.lfs else None

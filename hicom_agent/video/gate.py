@@ -64,7 +64,7 @@ def open_video(path: str | Path, roots: Sequence[str | Path] = (), max_bytes: in
     Without `roots` any regular file may be opened, otherwise only what really lies under one of them.
     Raises VideoRefused; nothing is opened before the name, its place and its kind have been looked at.
     """
-    _check_name(str(path))
+    check_name(str(path))
     real = _real(path)
     places = [Path(os.path.realpath(root)) for root in roots]
     _check_place(path, real, places)
@@ -103,7 +103,8 @@ def _shown(path: str | Path) -> str:
     return repr(str(path))  # one line, whatever the name holds
 
 
-def _check_name(text: str) -> None:
+def check_name(text: str) -> None:
+    """Raise VideoRefused for a text that can be no file here: nothing, an address, a NUL in it."""
     if "\0" in text or not text:
         raise VideoRefused(f"{_shown(text)} is not a file name")
     if _ADDRESS.match(text):
@@ -119,8 +120,13 @@ def _real(path: str | Path) -> Path:
         raise VideoRefused(f"{_shown(path)} cannot be followed: {error.strerror}") from error
 
 
+def lies_under(real: Path, roots: Sequence[Path]) -> bool:
+    """Return whether a path lies under one of these folders, all without links; without folders, any does."""
+    return not roots or any(real.is_relative_to(root) for root in roots)
+
+
 def _check_place(path: str | Path, real: Path, roots: Sequence[Path]) -> None:
-    if roots and not any(real.is_relative_to(root) for root in roots):
+    if not lies_under(real, roots):
         allowed = ", ".join(_shown(root) for root in roots)
         raise VideoRefused(f"{_shown(path)} is outside the allowed folders ({allowed}); move it there")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hicom_agent import testing
 from hicom_agent.compress import HIComConfig, HIComProjector
-from hicom_agent.testing import make_array, weight_scale
+from hicom_agent.testing import make_array
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
@@ -21,15 +23,14 @@ def read_cases(name: str) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
         return json.loads((GOLDEN / f"{name}.json").read_text()), dict(arrays)
 
 
-_MADE: dict[tuple[int, str], Tensor] = {}  # drawing them takes longer than most tests that need them
+@cache  # drawing them takes longer than most tests that need them
+def draw_weight(seed: int, name: str, *shape: int) -> Tensor:
+    drawn: Tensor = testing.make_weights(seed, {name: shape})[name]
+    return drawn
 
 
 def make_weights(case: dict[str, Any]) -> dict[str, Tensor]:
-    for name, shape in case["weights"].items():
-        if (case["seed"], name) not in _MADE:
-            drawn = make_array(case["seed"], name, shape, *weight_scale(name))
-            _MADE[case["seed"], name] = torch.from_numpy(drawn)
-    return {name: _MADE[case["seed"], name] for name in case["weights"]}
+    return {name: draw_weight(case["seed"], name, *shape) for name, shape in case["weights"].items()}
 
 
 def make_projector(case: dict[str, Any]) -> HIComProjector:
