@@ -130,6 +130,7 @@ class CompressedClip:
     frame_relevance: Floats  # [t], how much each frame answers to the guide
     patch_attention: Floats  # [t, h, w], attention inside each group times the group's share; sums to 1
     group_relevance: Floats  # [gt, gh, gw]
+    attended: Floats  # [e], unit length: what of the clip the question looked at, in the space of the guide
     score: float  # of the clip, comparable between clips under one question
 
 

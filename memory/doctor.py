@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hicom_agent.errors import SetupError, StoreCorrupt
 from hicom_agent.memory.catalog import CACHE, CATALOG, Published, Readers, published, transaction
+from hicom_agent.memory.conditioned import Conditioned
 from hicom_agent.memory.disk import hash_file, plain_errors
 from hicom_agent.memory.generations import (
     FORGOTTEN,
@@ -54,7 +55,8 @@ def check(folder: Path) -> list[Finding]:
         readers = Readers(folder)
         try:
             with readers.snapshot() as db, plain_errors(folder):
-                return [*_check_catalog(db, folder), *_check_videos(db, folder), *_check_staging(db, folder)]
+                parts = (_check_catalog(db, folder), _check_videos(db, folder), _check_staging(db, folder))
+                return [finding for part in (*parts, _check_conditioned(folder)) for finding in part]
         finally:
             readers.close()
     except StoreCorrupt as error:
@@ -144,6 +146,20 @@ def _check_staging(db: sqlite3.Connection, folder: Path) -> Iterator[Finding]:
             )
 
 
+def _check_conditioned(folder: Path) -> Iterator[Finding]:
+    conditioned = Conditioned(folder, 0)
+    for what in conditioned.check():
+        yield Finding(what, "damaged, so they are not used", "they are made again when they are needed", serious=False)
+    conditioned.close()
+
+
+def _mend_conditioned(writer: Writer, folder: Path) -> list[str]:
+    conditioned = Conditioned(folder, 0)
+    num = conditioned.mend({which.video_id: which.version for which in published(writer.db).values()})
+    conditioned.close()
+    return [f"dropped {num} entries of tokens that were damaged or out of date"] if num else []
+
+
 def repair(folder: Path) -> list[str]:
     """Mend what can be mended and return what was done, in words.
 
@@ -160,7 +176,8 @@ def repair(folder: Path) -> list[str]:
             done = [*_mend_catalog(writer, folder), *_mend_words(writer.db)]
             for which in published(writer.db).values():
                 done += _mend_video(writer, folder, which)
-            return [*done, *recover(writer)]
+            done += recover(writer)
+            return [*done, *_mend_conditioned(writer, folder)]
     finally:
         writer.close()
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hicom_agent.errors import InputError
 from hicom_agent.memory import queries
 from hicom_agent.memory.catalog import Readers
+from hicom_agent.memory.conditioned import Conditioned
 from hicom_agent.memory.disk import plain_errors
 from hicom_agent.memory.journal import Journal
 from hicom_agent.memory.queries import VideoRow
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["frames", "speech", "texts"]
 WordKind = Literal["speech", "texts"]
+TOKEN_BYTES = 512 * 2**20  # of tokens compressed under questions; some 200 questions with the small models
 
 
 class Store:
@@ -41,22 +43,27 @@ class Store:
     The index of a frame is its place in `frames(video_id)`, everywhere.
     """
 
-    def __init__(self, root: Path, writer: Writer | None = None) -> None:
+    conditioned: Conditioned  # what questions made of videos; it has no snapshots, for it can be lost
+
+    def __init__(self, root: Path, writer: Writer | None = None, token_bytes: int = TOKEN_BYTES) -> None:
         """Use `open`."""
         self._root = root
+        self.conditioned = Conditioned(root, token_bytes)
         self._writer = writer
         self._readers = Readers(root)
         self._shelves: list[Shelf] = []  # one, made when arrays are first asked for
         self._fixed: sqlite3.Connection | None = None
 
     @classmethod
-    def open(cls, folder: Path, *, write: bool = False) -> Store:
+    def open(cls, folder: Path, *, write: bool = False, token_bytes: int = TOKEN_BYTES) -> Store:
         """Open the store in `folder`; one that is not there reads as empty, and is made by writing.
+
+        At most `token_bytes` of tokens compressed under questions are kept in it.
 
         Raises StoreBusy, StoreTooNew, StoreCorrupt, SetupError.
         """
         folder = Path(folder).absolute()
-        store = cls(folder, Writer(folder) if write else None)
+        store = cls(folder, Writer(folder) if write else None, token_bytes)
         try:
             if store._writer is not None:
                 recover(store._writer.connect())
@@ -79,6 +86,7 @@ class Store:
 
     def _close(self, *, clean: bool) -> None:
         self._readers.close()
+        self.conditioned.close()
         for shelf in self._shelves:
             shelf.close()
         writer, self._writer = self._writer, None
@@ -101,6 +109,7 @@ class Store:
     def forget(self, video_id: str) -> None:
         """Remove a video and all that is kept of it; raises UnknownVideo."""
         self._writing().forget(video_id)
+        self.conditioned.forget(video_id)
 
     @contextmanager
     def snapshot(self) -> Iterator[Store]:
@@ -111,6 +120,7 @@ class Store:
         with self._readers.snapshot() as db:
             still = Store(self._root)
             still._readers, still._shelves, still._fixed = self._readers, self._shelves, db
+            still.conditioned = self.conditioned
             yield still
 
     @contextmanager

@@ -45,6 +45,7 @@ def compress(
     scale = temperature or keys.shape[-1] ** 0.5
     groups = scale * _log_mean_exp(local.logits)
     frames = scale * _log_mean_exp((keys.float() @ query.float() / scale).flatten(1))
+    attended = attend_whole(keys.float(), keys.float(), query, 1, temperature)[0]
     return CompressedClip(
         clip=features.clip,
         times_s=features.times_s,
@@ -52,6 +53,7 @@ def compress(
         frame_relevance=frames.cpu().numpy(),
         patch_attention=_spread(local, (keys.shape[0], keys.shape[1], keys.shape[2]), window).cpu().numpy(),
         group_relevance=groups.cpu().numpy(),
+        attended=torch.nn.functional.normalize(attended, dim=0).cpu().numpy(),
         score=float(groups.max()),
     )
 
