@@ -142,7 +142,9 @@ def harbour() -> tuple[Question, ...]:
             True,
             same_as="harbour-1",
         ),
-        Question("harbour-14", name, "What is written last?", "order", "The end", (("the end",),), film.writes("The end")),
+        Question(
+            "harbour-14", name, "What is written last?", "order", "The end", (("the end",),), film.writes("The end")
+        ),
         Question("harbour-15", name, "What is the name of the ferry?", "unanswerable", "nobody names it"),
         Question("harbour-16", name, "When does a parrot appear?", "unanswerable", "there is none"),
     )
