@@ -24,7 +24,7 @@ SHARED = HERE.parents[1] / "shared" / "videos"
 SPOKEN = HERE / "data"
 sys.path.insert(0, str(HERE.parent / "examples"))
 import footage  # noqa: E402
-from film import Card, Part, Shot, place, where, where_written  # noqa: E402
+from film import Card, Part, Shot, make_film, place, where, where_written  # noqa: E402
 
 from hicom_agent.errors import SetupError  # noqa: E402
 
@@ -85,6 +85,15 @@ class Film:
     name: str
     half: Half
     script: tuple[Part, ...]
+
+    @property
+    def lasts_s(self) -> float:
+        """Return how long the film is."""
+        return place(self.script)[-1].end_s
+
+    def make(self, found: dict[str, Path], path: Path) -> bool:
+        """Write the film from its sources, and return True, unless it is here."""
+        return make_film(self.script, found, path)
 
     def shows(self, source: str, *stretches_s: tuple[float, float]) -> Ranges:
         """Return when the film shows these stretches of a source, all of it if none is given."""
