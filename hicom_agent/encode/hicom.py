@@ -38,7 +38,8 @@ class HIComEncoder:
     def __init__(
         self, tower: SiglipTower, tokenizer: GuideTokenizer, sentences: SentenceModel, version: str, *, pad: bool = True
     ) -> None:
-        self.tower, self.version, self._pad = tower, version, pad
+        self.tower, self.version = tower, version
+        self.pads = pad  # pictures are made square by bars, which the grid covers too
         self._tokenizer, self._sentences = tokenizer, sentences
         weight = tower.vision_tower.post_layernorm.weight
         self._device, self._dtype = weight.device, weight.dtype
@@ -48,7 +49,7 @@ class HIComEncoder:
         if not pictures:
             raise ValueError("need at least one picture")
         try:
-            pixels = prepare(pictures, self.tower.side_px, device=self._device, pad=self._pad)
+            pixels = prepare(pictures, self.tower.side_px, device=self._device, pad=self.pads)
             features, patches = self.tower.encode_frames(pixels.to(self._dtype))
             keys = torch.cat([patches.rows(slice(i, i + ROWS)) for i in range(0, len(features), ROWS)])
         except torch.cuda.OutOfMemoryError as error:

@@ -32,7 +32,7 @@ from hicom_agent.encode.packing import (
     pack_grids,
     unpack_grids,
 )
-from hicom_agent.encode.presence import find_presence, rank_classes
+from hicom_agent.encode.presence import find_presence, locate, rank_classes
 from hicom_agent.encode.sentences import SentenceModel
 from hicom_agent.encode.things import Thing, Vocabulary
 from hicom_agent.types import FrameFeatures
@@ -94,6 +94,13 @@ class NanoEncoder:
     def scan(self, question: str, packed: Mapping[str, np.ndarray]) -> Floats:
         """Return `presence` of packed frames without unpacking them: an hour of video in a fraction of a second."""
         return find_presence(self.find_things(question), unpack_grids(packed, len(COLOURS)))
+
+    def locate(self, question: str, packed: Mapping[str, np.ndarray]) -> list[Floats]:
+        """Return for each packed frame the places [h, w] of the evidence that `scan` sums up, from 0 to what it gives.
+
+        The grid covers the whole picture. It is coarse: a tenth of the width, and what is said there is also of around.
+        """
+        return locate(self.find_things(question), unpack_grids(packed, len(COLOURS)))
 
     def find_things(self, question: str) -> list[Thing]:
         """Return what the question looks for; where it names nothing known, what its words are closest to, doubted."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from hicom_agent.encode.colours import COLOURS
@@ -29,6 +30,11 @@ EMPTY = 0.05  # a frame is the emptier, the less than this of it is not of its c
 UNSEEABLE = 0.5  # factor for each main thing that no class shows
 CONTEXT = 0.3  # how much a place or a person that is not seen takes away
 COLOUR_CENTRE, COLOUR_WIDTH = 0.05, 0.015  # share of a cell, above the frame's usual, at which a colour is believed
+# Of 150 pictures with a car or a bottle pasted in, the likeliest cell lies on the thing in 26 %: the network sees 1.4
+# cells to each side, and the cells around a thing say its name as loudly as its own. Blurred by REACH it is 87 %, and
+# 99 % if a cell that is all of one colour, bare ground or a black bar, has a fifth of a say (patch attention: 32 %).
+REACH = 1.0  # cells, one standard deviation
+BARE, MIXED = 0.2, 0.2  # say of a cell of one colour; share of other colours from which it has all its say
 
 
 def find_presence(things: Sequence[Thing], grids: SparseGrids) -> Floats:
@@ -47,6 +53,22 @@ def find_presence(things: Sequence[Thing], grids: SparseGrids) -> Floats:
     return total
 
 
+def locate(things: Sequence[Thing], grids: SparseGrids) -> list[Floats]:
+    """Return for each frame where the evidence of `find_presence` lies, [h, w]: its strongest place is its presence.
+
+    Of several main things every place counts that shows one of them.
+    """
+    presence = find_presence(things, grids)
+    places = [np.zeros(shape, np.float32) for shape in grids.shapes.tolist()]
+    for thing in choose_main(things):
+        for frame, (cells, place) in enumerate(zip(_weigh_cells(thing, grids), places, strict=True)):
+            near = cv2.GaussianBlur(
+                cells[: place.size].reshape(place.shape), (0, 0), REACH, borderType=cv2.BORDER_CONSTANT
+            )
+            places[frame] = np.maximum(place, near / max(float(near.max()), 1e-9))
+    return [place * sure for place, sure in zip(places, presence, strict=True)]
+
+
 def choose_main(things: Sequence[Thing]) -> list[Thing]:
     """Return what must be seen: things; without any, persons; without those, places."""
     for role in ("main", "person", "context"):
@@ -58,9 +80,7 @@ def choose_main(things: Sequence[Thing]) -> list[Thing]:
 
 def weigh(classes: Sequence[int], grids: SparseGrids) -> Floats:
     """Return the evidence that one of `classes` is there, [t, 3], in the order of `CURVE`."""
-    wanted = np.zeros(NUM_CLASSES, bool)
-    wanted[list(classes)] = True
-    chosen = wanted[grids.classes]  # [t, cells, k]
+    chosen = _shows(classes)[grids.classes]  # [t, cells, k]
     frame = (flatten(grids) * chosen).sum((1, 2)) / grids.num_cells
     many = np.full(len(frame), np.log(max(1, len(classes))))
     commonest = (grids.colours.sum(1) / grids.num_cells[:, None]).max(1)
@@ -88,17 +108,40 @@ def _find_one(thing: Thing, grids: SparseGrids) -> Floats:
     return chance * _find_colour(thing, grids) if thing.colour else chance
 
 
+def _weigh_cells(thing: Thing, grids: SparseGrids) -> Floats:
+    """Return how much of the evidence for `thing` is each cell's, [t, cells], in no unit."""
+    say = BARE + (1 - BARE) * np.clip((1 - grids.colours.max(2)) / MIXED, 0, 1)
+    cells: Floats = say * (flatten(grids) * _shows(thing.classes)[grids.classes]).sum(2)
+    if not thing.colour:
+        return cells
+    shares = grids.colours[:, :, COLOURS.index(thing.colour)]
+    return cells * _trust(shares - _usual(shares, grids)[:, None])
+
+
 def _find_colour(thing: Thing, grids: SparseGrids) -> Floats:
     """Return how surely the cells that show `thing` have more of its colour than the frame has elsewhere."""
-    wanted = np.zeros(NUM_CLASSES, bool)
-    wanted[list(thing.classes)] = True
-    cells = np.cbrt((np.exp(grids.log_likelihoods) * wanted[grids.classes]).sum(2))  # [t, cells]
+    cells = np.cbrt((np.exp(grids.log_likelihoods) * _shows(thing.classes)[grids.classes]).sum(2))  # [t, cells]
     shares = grids.colours[:, :, COLOURS.index(thing.colour)]
     here = (shares * cells / np.maximum(cells.max(1, keepdims=True), 1e-9)).max(1)
+    return _trust(here - _usual(shares, grids))
+
+
+def _usual(shares: Floats, grids: SparseGrids) -> Floats:
+    """Return the median over the real cells of each frame, [t]."""
     real = np.arange(shares.shape[1]) < grids.num_cells[:, None]
-    excess = here - np.nanmedian(np.where(real, shares, np.nan), axis=1)
+    usual: Floats = np.nanmedian(np.where(real, shares, np.nan), axis=1)
+    return usual
+
+
+def _trust(excess: Floats) -> Floats:
     sure: Floats = 1 / (1 + np.exp(-(excess - COLOUR_CENTRE) / COLOUR_WIDTH))
     return sure.astype(np.float32)
+
+
+def _shows(classes: Sequence[int]) -> np.ndarray:
+    wanted = np.zeros(NUM_CLASSES, bool)
+    wanted[list(classes)] = True
+    return wanted
 
 
 def _log(likelihood: Floats) -> Floats:
