@@ -218,12 +218,8 @@ class Store:
         _check_question(k, video_ids)
         if not np.isfinite(query).all():
             raise ValueError("the question's vector holds what is not a number")
-        from hicom_agent.memory.vectors import best_of
-
         with self._reading() as db:
-            wanted = queries.indexed(db, kind, video_ids, profile)
-            indexes = ((which.video_id, self._shelf().index(which, kind, cache)) for which, cache in wanted)
-            return best_of(((video_id, index) for video_id, index in indexes if index is not None), query, k)
+            return self._shelf().search(db, kind, query, k, video_ids, profile)
 
     def search_words(
         self, kind: WordKind, query: str, k: int, video_ids: Sequence[str] | None = None
