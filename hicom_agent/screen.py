@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from hicom_agent.types import Answer, Hit, Progress, clean_text, timecode
 
 LOG = logging.getLogger(__name__)
+SPARK_CHARS, BARS = 64, "▁▂▃▄▅▆▇█"
 
 
 def plain(text: str) -> str:
@@ -63,6 +64,32 @@ def show_lines(facts: Mapping[str, Any]) -> list[str]:
         lines.append(f"{len(rows)} {name}:")
         lines += [f"  {timecode(row['start_s'])} - {timecode(row['end_s'])}  {plain(row['text'])}" for row in rows]
     return lines
+
+
+def relevance_lines(found: Mapping[str, Any]) -> list[str]:
+    """Return what `show --relevance` prints: the curve in one line, the moments, and where the picture is."""
+    bars = sparkline(found["points"], found["duration_s"])
+    lines = [bars, f"{timecode(0):<{len(bars) - 8}}{timecode(found['duration_s'])}"]
+    for moment in found["moments"]:
+        lines.append(f"  {timecode(moment['start_s'])} - {timecode(moment['end_s'])}  {moment['score']:.2f}")
+    if not found["moments"]:
+        best = max(found["points"], key=lambda point: float(point["relevance"]))
+        lines.append(f"  nothing counts as seen; likeliest at {timecode(best['time_s'])}  {best['relevance']:.2f}")
+    return [*lines, f"curve     {plain(found['file'])}"]
+
+
+def sparkline(points: Sequence[Mapping[str, float]], duration_s: float) -> str:
+    """Return the highest relevance in each part of a film as a bar, from 0 to 1; a frame stands until the next.
+
+    >>> sparkline([{"time_s": 0.0, "relevance": 0.0}, {"time_s": 9.0, "relevance": 1.0}], 10.0)[-8:]
+    '▁███████'
+    """
+    highest = [0.0] * SPARK_CHARS
+    places = [min(SPARK_CHARS - 1, int(SPARK_CHARS * point["time_s"] / max(duration_s, 1e-3))) for point in points]
+    for point, first, after in zip(points, places, [*places[1:], SPARK_CHARS], strict=True):
+        for place in range(first, max(after, first + 1)):
+            highest[place] = max(highest[place], point["relevance"])
+    return "".join(BARS[min(len(BARS) - 1, int(len(BARS) * value))] for value in highest)
 
 
 def report_line(report: Any) -> str:

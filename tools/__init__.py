@@ -8,7 +8,7 @@ from hicom_agent.tools.index_job import CANCEL_JOB, INDEX_VIDEO, JOB_STATUS
 from hicom_agent.tools.index_video import find_files, index_video
 from hicom_agent.tools.list_videos import LIST_VIDEOS, list_videos
 from hicom_agent.tools.search_videos import SEARCH_VIDEOS, search_videos
-from hicom_agent.tools.show_video import show_video
+from hicom_agent.tools.show_video import show_relevance, show_video
 
 # in the order in which an agent sees them
 TOOLS = {
@@ -26,5 +26,6 @@ __all__ = [
     "index_video",
     "list_videos",
     "search_videos",
+    "show_relevance",
     "show_video",
 ]

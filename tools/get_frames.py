@@ -10,6 +10,7 @@ from pydantic import Field
 
 from hicom_agent.errors import InputError
 from hicom_agent.tools.definition import VIDEO, Arguments, Result, Tool
+from hicom_agent.tools.heat import Painter
 from hicom_agent.types import parse_time, timecode
 
 if TYPE_CHECKING:
@@ -24,31 +25,47 @@ MAX_BYTES = 440_000  # of all JPEGs that an agent gets at once: below 600 kB in 
 
 
 def get_frames(
-    workspace: Workspace, video: str, times: Sequence[str], folder: Path, *, full: bool = False
+    workspace: Workspace, video: str, times: Sequence[str], folder: Path, *, full: bool = False, heat: str | None = None
 ) -> list[dict[str, Any]]:
     """Write one JPEG per time into `folder` and return for each its time, timecode, frame id and file.
 
     By default the thumbnail of the sampled frame nearest to that time; with `full` the frame from the video itself.
-    Raises InputError for a time that is none or lies outside the video.
+    With `heat`, a question, it is the sampled frame in both cases, painted where it answers to that; its relevance and
+    its heat [h][w] are then returned too.
+    Raises InputError for a time that is none or lies outside the video, and for an empty question.
     """
+    with workspace.store() as store, store.snapshot() as still:
+        painter = Painter(workspace, still, heat)
+        video_id = still.find_video(video)
+        row = still.video(video_id)
+        times_s = [_seconds(text, row.duration_s) for text in times]
+        frames = still.frames(video_id)
+        indices = [_nearest(frames, time_s) if frames else 0 for time_s in times_s]
+        if heat is not None and frames:
+            times_s = [frames[i].time_s for i in indices]
+        if full or not frames:
+            shown = _read(workspace, row.path, times_s)
+        else:
+            shown = [_stored(still, video_id, frames, i) for i in indices]
+        each = [painter.frame(video_id, i, *picture) for i, picture in zip(indices, shown, strict=True)]
+    folder.mkdir(parents=True, exist_ok=True)
+    for frame in each:
+        file = folder / f"{video_id}-{frame['time_s']:09.3f}{'-heat' if 'heat' in frame else ''}.jpg"
+        file.write_bytes(frame.pop("jpeg"))
+        frame["file"] = str(file)
+    return each
+
+
+def _read(workspace: Workspace, path: str, times_s: list[float]) -> list[tuple[float, str, bytes]]:
     from hicom_agent.scenes import thumbnail
 
-    with workspace.store() as store:
-        video_id = store.find_video(video)
-        row = store.video(video_id)
-        times_s = [_seconds(text, row.duration_s) for text in times]
-        frames = store.frames(video_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        if full or not frames:
-            pictures = workspace.read_frames(row.path, times_s, FULL_SIDE_PX)
-            shown = [(frame.time_s, "", thumbnail(frame, FULL_SIDE_PX, quality=92)) for frame in pictures]
-        else:
-            shown = []
-            for time_s in times_s:
-                index = _nearest(frames, time_s)
-                frame_id = f"{video_id}:{frames[index].shown_by}"
-                shown.append((frames[index].time_s, frame_id, store.thumbnail(frame_id)))
-    return [_write(folder, video_id, *each) for each in shown]
+    pictures = workspace.read_frames(path, times_s, FULL_SIDE_PX)
+    return [(frame.time_s, "", thumbnail(frame, FULL_SIDE_PX, quality=92)) for frame in pictures]
+
+
+def _stored(store: Store, video_id: str, frames: Sequence[StoredFrame], index: int) -> tuple[float, str, bytes]:
+    frame_id = f"{video_id}:{frames[index].shown_by}"
+    return frames[index].time_s, frame_id, store.thumbnail(frame_id)
 
 
 def _seconds(text: str, duration_s: float) -> float:
@@ -61,12 +78,6 @@ def _seconds(text: str, duration_s: float) -> float:
     return time_s
 
 
-def _write(folder: Path, video_id: str, time_s: float, frame_id: str, picture: bytes) -> dict[str, Any]:
-    file = folder / f"{video_id}-{time_s:09.3f}.jpg"
-    file.write_bytes(picture)
-    return {"time_s": time_s, "timecode": timecode(time_s), "frame_id": frame_id, "file": str(file)}
-
-
 class FramesArguments(Arguments):
     """Which frames: by id, or by video and times."""
 
@@ -74,45 +85,48 @@ class FramesArguments(Arguments):
     video: str = Field("", max_length=1024, description=f"with times: {VIDEO}")
     times: list[str | float] = Field([], max_length=4, description="seconds or HH:MM:SS, four at most")
     max_side: int = Field(768, ge=64, le=768, description="longest side in pixels")
+    heat: str = Field(
+        "",
+        max_length=2000,
+        description="a question: paints where a picture answers to it, violet a little, yellow much",
+    )
 
 
 class Frames(Result):
     """Pictures, as a surface passes them on."""
 
-    frames: list[dict[str, Any]] = Field(description="time_s, timecode, frame_id and JPEG in base64 of each")
+    frames: list[dict[str, Any]] = Field(description="time_s, timecode, frame_id, JPEG in base64; with heat, relevance")
 
 
 def run(workspace: Workspace, arguments: FramesArguments, max_seconds: float) -> dict[str, Any]:
     """Return stored pictures for an agent, small enough for any client; raises InputError."""
+    from hicom_agent.draw import shrink
+
     if bool(arguments.frame_ids) == bool(arguments.video and arguments.times):
         raise InputError("give either frame_ids, or a video and times; ask_video and search_videos tell frame_ids")
-    with workspace.store() as store:
+    with workspace.store() as store, store.snapshot() as still:
+        painter = Painter(workspace, still, arguments.heat or None)
         if arguments.frame_ids:
-            wanted = [_known_frame(store, frame_id) for frame_id in arguments.frame_ids]
+            wanted = [_known_frame(still, frame_id) for frame_id in arguments.frame_ids]
         else:
-            video_id = store.find_video(arguments.video)
-            row = store.video(video_id)
-            frames = store.frames(video_id)
+            video_id = still.find_video(arguments.video)
+            row = still.video(video_id)
+            frames = still.frames(video_id)
             if not frames:
                 raise InputError(f"{row.title} has no pictures, only sound")
             times_s = [_seconds(str(text), row.duration_s) for text in arguments.times]
             wanted = [(video_id, frames, _nearest(frames, time_s)) for time_s in times_s]
-        shown = [
-            (frames[i].time_s, f"{video_id}:{frames[i].shown_by}", store.thumbnail(f"{video_id}:{frames[i].shown_by}"))
-            for video_id, frames, i in wanted
-        ]
-    pictures = [_shrink(picture, arguments.max_side, MAX_BYTES // len(shown)) for _, _, picture in shown]
-    return {
-        "frames": [
-            {"time_s": time_s, "timecode": timecode(time_s), "frame_id": frame_id, "jpeg": b64encode(data).decode()}
-            for (time_s, frame_id, _), data in zip(shown, pictures, strict=True)
-        ]
-    }
+        each = [painter.frame(video_id, i, *_stored(still, video_id, frames, i)) for video_id, frames, i in wanted]
+    for frame in each:
+        frame["jpeg"] = b64encode(shrink(frame["jpeg"], arguments.max_side, MAX_BYTES // len(each))).decode()
+        frame.pop("heat", None)  # numbers that a model would have to read, and the picture shows
+    return {"frames": each}
 
 
 def caption(frame: dict[str, Any]) -> str:
     """Return the line that stands with a picture of `Frames`."""
-    return f"frame {frame['frame_id']} at {frame['timecode']} ({frame['time_s']:.3f} s)"
+    told = f"; answers to the question by {frame['relevance']:.2f} of 1" if "relevance" in frame else ""
+    return f"frame {frame['frame_id']} at {frame['timecode']} ({frame['time_s']:.3f} s){told}"
 
 
 def _known_frame(store: Store, frame_id: str) -> tuple[str, list[StoredFrame], int]:
@@ -129,31 +143,13 @@ def _nearest(frames: Sequence[StoredFrame], time_s: float) -> int:
     return min(range(len(frames)), key=lambda i: abs(frames[i].time_s - time_s))
 
 
-def _shrink(picture: bytes, max_side: int, max_bytes: int) -> bytes:
-    """Return a JPEG of at most this size; one that is small enough stays as it is."""
-    import cv2
-    import numpy as np
-
-    image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
-    assert image is not None, "the store checks thumbnails against their checksums"
-    if max(image.shape[:2]) <= max_side and len(picture) <= max_bytes:
-        return picture
-    side = min(max_side, max(image.shape[:2]))
-    while True:
-        scale = side / max(image.shape[:2])
-        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        data = bytes(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes())
-        if len(data) <= max_bytes or side <= 64:
-            return data
-        side = side * 3 // 4
-
-
 GET_FRAMES = Tool(
     name="get_frames",
     title="Get frames",
     description=(
         "Show pictures of a video at given moments, as images with their times. "
-        "Use it to look for yourself: with the frame_id of a citation or a search hit, or with a video and times."
+        "Use it to look for yourself: with the frame_id of a citation or a search hit, or with a video and times; "
+        "with heat to see which place in them answers to a question."
     ),
     arguments=FramesArguments,
     result=Frames,

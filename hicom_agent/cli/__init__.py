@@ -158,15 +158,26 @@ def list_(as_json: JsonOption = False, store: StoreOption = None) -> None:
         typer.echo("no videos yet; run: hicom-agent index PATH", err=True)
 
 
-@app.command(epilog="Example: hicom-agent show film.mp4 --json")
-def show(video: VideoArgument, as_json: JsonOption = False, store: StoreOption = None) -> None:
-    """Show what is remembered of a video: clips, transcript, text on the screen, damage."""
-    from hicom_agent.screen import show_lines
-    from hicom_agent.tools import show_video
+@app.command(epilog='Example: hicom-agent show film.mp4 --relevance "a taxi" --out taxi.png')
+def show(
+    video: VideoArgument,
+    relevance: Annotated[
+        str | None, typer.Option(help="A question: draw how likely each moment of the video shows it, as a PNG.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File of that picture; default: TITLE-relevance.png.")] = None,
+    as_json: JsonOption = False,
+    store: StoreOption = None,
+) -> None:
+    """Show what is remembered of a video: clips, transcript, text on the screen, damage; or where a question leads."""
+    from hicom_agent.screen import relevance_lines, show_lines
+    from hicom_agent.tools import show_relevance, show_video
 
+    if out is not None and relevance is None:
+        raise InputError("--out names the picture of --relevance QUESTION; without it show writes no file")
     with workspace(store) as work:
-        facts = show_video(work, video)
-    show_json(facts) if as_json else typer.echo("\n".join(show_lines(facts)))
+        facts = show_video(work, video) if relevance is None else show_relevance(work, video, relevance, out)
+    lines = show_lines if relevance is None else relevance_lines
+    show_json(facts) if as_json else typer.echo("\n".join(lines(facts)))
 
 
 @app.command(epilog="Example: hicom-agent frames film.mp4 --at 0:01:10 --at 95 --out pictures/")
@@ -175,6 +186,7 @@ def frames(
     at: Annotated[list[str], typer.Option("--at", help="Seconds or HH:MM:SS; may be repeated.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path(),
     full: Annotated[bool, typer.Option("--full", help="Read the frame from the video itself, at full size.")] = False,
+    heat: Annotated[str | None, typer.Option(help="A question: paint where the pictures answer to it.")] = None,
     as_json: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
@@ -182,12 +194,13 @@ def frames(
     from hicom_agent.tools import get_frames
 
     with workspace(store) as work:
-        written = get_frames(work, video, at, out, full=full)
+        written = get_frames(work, video, at, out, full=full, heat=heat)
     if as_json:
         show_json(written)
         return
     for frame in written:
-        typer.echo(f"{frame['timecode']}  {frame['file']}")
+        sure = f"  {frame['relevance']:.2f}" if "relevance" in frame else ""
+        typer.echo(f"{frame['timecode']}{sure}  {frame['file']}")
 
 
 @app.command(epilog="Example: hicom-agent forget film.mp4")
