@@ -44,7 +44,7 @@ class Workspace:
         """Open the memory; use it in a `with` statement."""
         from hicom_agent.memory import Store
 
-        return Store.open(self.settings.store, write=write)
+        return Store.open(self.settings.store, write=write, token_bytes=self.settings.token_bytes)
 
     def model(self, name: str) -> Path:
         """Return the folder of a model, fetched first if it is missing."""
@@ -150,7 +150,8 @@ class Workspace:
         if self.settings.llm:
             _ = self.writer  # a wrong name is told before work begins, not only if an answer needs the model
         viewer = (lambda: self.reader) if self.hicom is not None else None
-        return Agent(store, self.encoder, lambda: self.writer, viewer)
+        planner = (lambda: self.writer) if self.settings.llm or self.hicom is not None else None
+        return Agent(store, self.encoder, lambda: self.writer, viewer, planner)
 
     def read_frames(self, path: str, times_s: list[float], side_px: int) -> list[Frame]:
         """Return the frames that the file at `path` shows at `times_s`."""

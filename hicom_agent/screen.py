@@ -31,8 +31,21 @@ def answer_lines(answer: Answer) -> list[str]:
         lines.append(f"  {span}  {citation.modality:<6}  {citation.score:.2f}{quote}")
     spend = answer.spend
     sure = f"declined: {answer.reason}" if answer.abstained else f"confidence {answer.confidence:.2f}"
-    cost = f"{spend.clips_compressed} clips looked at, {spend.visual_tokens} visual tokens, {spend.seconds:.1f} s"
+    again = f", {spend.clips_recalled} remembered" if spend.clips_recalled else ""
+    looked = f"{spend.clips_compressed} clips looked at{again}"
+    cost = f"{looked}, {spend.visual_tokens} visual tokens, {spend.seconds:.1f} s"
     return [*lines, "", f"{sure}; {cost}"]
+
+
+def step_lines(answer: Answer) -> list[str]:
+    """Return the way to an answer for a person: what was asked, where, and what came of it."""
+    lines = []
+    for step in answer.steps:
+        end = f"{timecode(step.end_s)}" if step.end_s is not None else "the end"
+        where = f" [{timecode(step.start_s)} - {end}]" if step.start_s or step.end_s is not None else ""
+        why = f" ({plain(step.why)})" if step.why else ""
+        lines += [f"{step.number}. {plain(step.ask)}{why}{where}", f"   {plain(step.observation)}"]
+    return [*lines, ""]
 
 
 def hit_line(hit: Hit, title: str) -> str:

@@ -31,6 +31,9 @@ class Settings(BaseModel):
     vision_tower: Path | None = Field(default=None, description="folder with the config and tokenizer of its SigLIP")
     device: str = Field(default="", description="of hicom-7b, such as cuda:1 or cpu; empty: a GPU if there is one")
     max_visual_tokens: int = Field(default=2624, ge=128, description="of hicom-7b, shown to its language model at once")
+    token_bytes: int = Field(
+        default=512 * 2**20, ge=0, description="of tokens compressed under questions, kept per store; 0: none"
+    )
     llm: str = Field(default="", description="a LangChain chat model such as ollama:qwen3; empty: the packaged one")
     speech: bool = True
     ocr: bool = True

@@ -198,19 +198,32 @@ class Citation(_Leaving):
     frame_id: str = ""
 
 
+class LookedAt(_Leaving):
+    """A stretch of a video whose pictures were compressed under a question."""
+
+    start_s: float = Field(ge=0)
+    end_s: float = Field(ge=0)
+    patches: int  # that the encoder saw
+    tokens: int  # that were left of them
+
+
 class Coverage(_Leaving):
     """How much of the video stands behind an answer."""
 
     indexed_s: float
     total_s: float
-    looked_at_s: float = 0.0  # length of the clips compressed for this question
+    looked_at_s: float = 0.0  # length of the clips compressed for this question, now or by an earlier one
+    compression: float = 0.0  # patches for each token, of all that was looked at; 0 if nothing was
+    looked_at: list[LookedAt] = []  # in time order, what touches is one
 
 
 class Spend(_Leaving):
     """What an answer cost."""
 
+    steps: int = 0  # sub-questions asked
     clips_compressed: int = 0
-    visual_tokens: int = 0
+    clips_recalled: int = 0  # used again from an earlier question that looked for the same
+    visual_tokens: int = 0  # compressed now
     llm_tokens: int = 0
     note: str = ""  # what had to be given up, such as frames for want of memory
     seconds: float = 0.0
@@ -219,19 +232,38 @@ class Spend(_Leaving):
     llm_s: float = 0.0
 
 
+class Step(_Leaving):
+    """One thing that was asked of the memory on the way to an answer, and what came of it."""
+
+    number: int  # from 1
+    ask: str  # the sub-question
+    why: str = ""  # what it is for, such as "after"
+    start_s: float = Field(default=0.0, ge=0)  # what counts begins here
+    end_s: float | None = None  # and before here; None: the end of the video
+    observation: str  # what is known afterwards, as a language model that plans reads it
+    answered: bool = False
+    failed: bool = False  # a plan that could not be followed; the observation says why
+    citations: list[Citation] = []
+    clips_compressed: int = 0
+    clips_recalled: int = 0
+    visual_tokens: int = 0
+    seconds: float = 0.0
+
+
 class Answer(_Leaving):
     """The answer to one question, with its evidence."""
 
     question: str
     answer: str
     abstained: bool
-    confidence: float = Field(ge=0, le=1)
+    confidence: float = Field(ge=0, le=1)  # that the answer is right, or that it was right to decline
     reason: Reason = ""  # why it abstained
     citations: list[Citation]  # of an abstention: the closest moments
     coverage: Coverage
     spend: Spend
     profile: str
     index_version: str
+    steps: list[Step] = []  # how it came about
 
 
 def timecode(seconds: float) -> str:

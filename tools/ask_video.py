@@ -14,7 +14,6 @@ from hicom_agent.tools.pages import FULL_CHARS, SHORT_CHARS, fit
 from hicom_agent.types import Answer, Coverage, Spend
 
 if TYPE_CHECKING:
-    from hicom_agent.agent import Budget
     from hicom_agent.tools.workspace import Workspace
 
 SHARE = 0.85  # of the time given, for looking; the rest is for putting it into words
@@ -25,11 +24,14 @@ class AskArguments(Arguments):
 
     video: str = Field(min_length=1, max_length=1024, description=VIDEO)
     question: str = Field(min_length=1, max_length=2000, description="what you want to know, as a full question")
-    detail: Literal["short", "full"] = Field("short", description="short: 2,000 characters at most; full: 8,000")
+    detail: Literal["short", "full"] = Field(
+        "short", description="short: 2,000 characters at most; full: 8,000, with every step and where was looked"
+    )
     max_seconds: float = Field(
         MAX_SECONDS, ge=1, le=300, description="answer within this time with what was found by then"
     )
     max_visual_tokens: int | None = Field(None, ge=32, le=100_000, description="stop looking at clips after so many")
+    max_steps: int = Field(12, ge=1, le=50, description="sub-questions at most")
 
 
 class VideoAnswer(Answer):
@@ -40,10 +42,17 @@ class VideoAnswer(Answer):
     next: str = Field("", description="what to call next, if anything")
 
 
-def ask_video(workspace: Workspace, video: str, question: str, budget: Budget | None = None) -> Answer:
+def ask_video(
+    workspace: Workspace,
+    video: str,
+    question: str,
+    max_seconds: float | None = None,
+    max_visual_tokens: int | None = None,
+    max_steps: int | None = None,
+) -> Answer:
     """Return the answer from what was seen, said and written in `video`, a path, id or unique part of a title.
 
-    A file that is not in memory is indexed first; `budget` counts for what comes after.
+    A file that is not in memory is indexed first; the budgets count for what comes after.
     Raises InputError for an empty or overlong question, UnknownVideo.
     """
     question = check_question(question, workspace.settings.max_question_chars)
@@ -58,7 +67,10 @@ def ask_video(workspace: Workspace, video: str, question: str, budget: Budget | 
     if not video_id:
         video_id = index_video(workspace, video).video_id
     with workspace.store() as store, store.snapshot() as still:
-        return workspace.agent(still).ask(video_id, question, budget)
+        from hicom_agent.agent import Budget
+
+        agent = workspace.agent(still)
+        return agent.ask(video_id, question, Budget.of(max_seconds, max_visual_tokens, max_steps))
 
 
 def run(workspace: Workspace, arguments: AskArguments, max_seconds: float) -> dict[str, Any]:
@@ -68,10 +80,14 @@ def run(workspace: Workspace, arguments: AskArguments, max_seconds: float) -> di
         video_id = still.find_video(arguments.video)  # before models are loaded for nothing
         from hicom_agent.agent import Budget
 
-        budget = Budget.of(SHARE * min(max_seconds, arguments.max_seconds), arguments.max_visual_tokens)
+        seconds = SHARE * min(max_seconds, arguments.max_seconds)
+        budget = Budget.of(seconds, arguments.max_visual_tokens, arguments.max_steps)
         answer = workspace.agent(still).ask(video_id, question, budget)
-    found = VideoAnswer(**answer.model_dump(), next=_next(answer))
-    return fit(found.model_dump(), "citations", FULL_CHARS if arguments.detail == "full" else SHORT_CHARS)
+    found = VideoAnswer(**answer.model_dump(), next=_next(answer)).model_dump()
+    if arguments.detail == "full":
+        return fit(fit(found, "steps", FULL_CHARS), "citations", FULL_CHARS)
+    found["steps"], found["coverage"]["looked_at"] = [], []
+    return fit(found, "citations", SHORT_CHARS)
 
 
 def answer_in_queue(question: str, job_id: str, next_step: str) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from hicom_agent.agent.evidence import SUPPORT_FROM, Evidence
 from hicom_agent.agent.plan import SubQuestion, wants_names
 from hicom_agent.llm.grounding import content_words, neutralise, ungrounded
-from hicom_agent.llm.spans import answer_spans, unmet
+from hicom_agent.llm.spans import answer_spans, asked_values, unmet
 from hicom_agent.prompts import load_prompt
 from hicom_agent.types import Modality, Reason, timecode
 
@@ -23,6 +23,7 @@ MAX_TOKENS = 48
 SUREST = 0.9  # share of the best support that a moment needs to be named where one is enough
 NAMED_FROM = 0.8  # support from which the names that the encoder has for a picture are an answer
 NEAR_FROM = 0.25  # support from which a piece may help to answer to the words of a question
+How = Literal["unseen", "named", "times", "whether", "quoted", "chosen", "written", "viewed", "listed", "order"]
 VERB: dict[Modality, str] = {"visual": "seen", "speech": "said", "text": "written"}
 NOT_HELD = ("not in the evidence", "not mentioned", "not stated", "does not say", "doesn't say", "no evidence")
 
@@ -48,6 +49,7 @@ class Partial:
     used: tuple[Evidence, ...]
     reason: Reason = ""
     llm_tokens: int = 0
+    how: How = "unseen"  # the way it came about, which says how far its confidence is to be trusted
 
     @property
     def abstained(self) -> bool:
@@ -88,7 +90,7 @@ def _answering(sub: SubQuestion, said: list[Evidence]) -> list[Evidence]:
 def _seen(same: list[Evidence]) -> Partial:
     """Return what the surest moment shows, by the names the encoder has for it."""
     lead = same[0]
-    return Partial(f"{lead.text} (seen at {span(lead)})", 0.6 * lead.support, (lead,))
+    return Partial(f"{lead.text} (seen at {span(lead)})", 0.6 * lead.support, (lead,), how="named")
 
 
 def _times(sub: SubQuestion, same: list[Evidence]) -> Partial:
@@ -107,7 +109,7 @@ def _times(sub: SubQuestion, same: list[Evidence]) -> Partial:
         text = f"At {spans}"
     if lead.modality != "visual":
         text += f', where it is {VERB[lead.modality]}: "{lead.text}"'
-    return Partial(text, _mean_support(shown), tuple(shown))
+    return Partial(text, _mean_support(shown), tuple(shown), how="times")
 
 
 def _times_word(count: int) -> str:
@@ -120,7 +122,7 @@ def _yes(same: list[Evidence]) -> Partial:
     text = f"Yes, {VERB[same[0].modality]} at {', '.join(span(piece) for piece in shown)}"
     if same[0].modality != "visual":
         text += f': "{same[0].text}"'
-    return Partial(text, _mean_support(shown), tuple(shown))
+    return Partial(text, _mean_support(shown), tuple(shown), how="whether")
 
 
 def _words(
@@ -128,16 +130,40 @@ def _words(
 ) -> Partial:
     """Return a short answer in words that the evidence holds, else the best piece itself."""
     lead = said[0]
+    other = contradiction(sub.text, said)
+    if other is not None:
+        text = "It is not the same everywhere: " + ", ".join(f'"{p.text}" ({span(p)})' for p in (lead, other))
+        return Partial(text, 0.5 * (lead.support + other.support), (lead, other), "contradictory")
     model = writer() if writer is not None else None
     draft = None
     if model is not None:
         draft = _write(model, sub, read) if model.writes_freely else _choose(model, sub, lead)
     if model is None or draft is None:
         quote = f'It is {VERB[lead.modality]} at {timecode(lead.start_s)}: "{lead.text}"'
-        return Partial(quote, 0.8 * lead.support, (lead,))
+        return Partial(quote, 0.8 * lead.support, (lead,), how="quoted")
     used = (lead,) if not model.writes_freely else tuple(said[:3])
     confidence = lead.support * (0.5 + 0.5 * min(1.0, draft.likelihood))
-    return Partial(draft.text, confidence, used, llm_tokens=draft.num_tokens_in + draft.num_tokens_out)
+    how: How = "written" if model.writes_freely else "chosen"
+    return Partial(draft.text, confidence, used, "", draft.num_tokens_in + draft.num_tokens_out, how)
+
+
+def contradiction(question: str, said: Sequence[Evidence]) -> Evidence | None:
+    """Return the piece that answers to every word of the question as the first one does, but with another value.
+
+    Only figures, times, colours and names are compared, where the question asks for such; and not what a misreading
+    of the screen makes of one and the same text.
+
+    >>> said = [Evidence("v", "speech", at, at, 0.9, f"The ferry leaves at {hour}.") for at, hour in ((1, 9), (5, 11))]
+    >>> contradiction("At what time does the ferry leave?", said).start_s
+    5
+    """
+    alone = [piece for piece in said if not unmet(question, [piece.text])]
+    for piece in alone[1:]:
+        values = [asked_values(each.text, question) for each in (alone[0], piece)]
+        shared = set(content_words(alone[0].text)) & set(content_words(piece.text))
+        if all(values) and not values[0] & values[1] and len(shared) >= len(set(content_words(question)) & shared):
+            return piece
+    return None
 
 
 def _write(model: Writer, sub: SubQuestion, read: list[Evidence]) -> Draft | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hicom_agent.memory import Store
 
 RANK_OFFSET = 60  # of reciprocal rank fusion (Cormack and others, 2009)
+Window = tuple[float, float]  # seconds
+ALWAYS: Window = (0.0, math.inf)
 SUPPORT_FROM = 0.45  # support at which a piece of evidence is believed to bear on the question
 
 
@@ -67,6 +69,23 @@ def find_words(
         for key in list(fused)[:limit]
     ]
     return sorted(found, key=lambda piece: -piece.support)
+
+
+def overlaps(start_s: float, end_s: float, window: Window) -> bool:
+    """Return whether a stretch counts in a window: half of it lies there, or two seconds.
+
+    >>> overlaps(8, 12, (10, 20)), overlaps(9, 10.5, (10, 20))
+    (True, False)
+    """
+    inside_s = min(end_s, window[1]) - max(start_s, window[0])
+    return inside_s >= max(0.0, min(2.0, 0.5 * (end_s - start_s)))
+
+
+def read_words(store: Store, kind: Literal["speech", "texts"], video_id: str, window: Window) -> list[Evidence]:
+    """Return all that was said (or written) in a window, in time order, whatever it is about."""
+    rows = store.speech(video_id) if kind == "speech" else store.texts(video_id)
+    found = [_piece(kind, video_id, i, rows, 1.0) for i in range(len(rows))]
+    return sorted((p for p in found if overlaps(p.start_s, p.end_s, window)), key=lambda p: (p.start_s, p.end_s))
 
 
 def _piece(kind: str, video_id: str, index: int, rows: Sequence[Utterance | ScreenText], support: float) -> Evidence:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from hicom_agent.llm.spans import unmet
 from hicom_agent.types import Modality
 
 Kind = Literal["when", "count", "how long", "whether", "open"]
@@ -69,6 +70,15 @@ class SubQuestion:
         'What does the about the suitcase?'
         """
         return re.sub(r"\s+", " ", _MEDIUM.sub(" ", self.text)).strip()
+
+
+def names_nothing(sub: SubQuestion) -> bool:
+    """Tell whether an open question asks for whatever is there, such as "What is said next?".
+
+    >>> names_nothing(understand("What is written")), names_nothing(understand("What is said about the ferry"))
+    (True, False)
+    """
+    return sub.kind == "open" and not unmet(sub.about, [""])
 
 
 def wants_names(question: str) -> bool:

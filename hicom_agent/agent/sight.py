@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hicom_agent.agent.evidence import Evidence, fuse
+from hicom_agent.agent.evidence import ALWAYS, Evidence, Window, fuse
+from hicom_agent.agent.film import Encoder, Film, open_look, read_features
 from hicom_agent.agent.meter import Budget
 from hicom_agent.compress import compress
-from hicom_agent.types import Clip, ClipFeatures, CompressedClip, FrameFeatures, StoredFrame
+from hicom_agent.memory import Look
+from hicom_agent.types import Clip, ClipFeatures, CompressedClip
 
 if TYPE_CHECKING:
     from hicom_agent.memory import Store
@@ -26,57 +27,8 @@ ALIKE = 0.85  # ratio of the strengths of two moments that are one, cut by the l
 ONE_FRAME = 0.8  # factor for what is seen in a single frame, with no neighbour to confirm it
 LABELS = 3  # words put to a moment
 CLOSEST = 3  # moments named where nothing is seen
-
-
-class Encoder(Protocol):
-    """What looking needs of an encoder."""
-
-    version: str
-    temperature: float | None  # of compression
-
-    def encode_guide(self, question: str) -> Floats:
-        """Return the question as a vector of the joint space."""
-
-    def encode_texts(self, texts: Sequence[str]) -> Floats:
-        """Return sentence vectors."""
-
-    def unpack(self, packed: dict[str, np.ndarray], thumbnails: Callable[[], Sequence[bytes]]) -> FrameFeatures:
-        """Return patch features of frames: as they are stored, or made again from thumbnails."""
-
-    def scan(self, question: str, packed: dict[str, np.ndarray]) -> Floats:
-        """Return for each packed frame how likely it shows what is asked for, 0 to 1; cheap enough for a film."""
-
-    def describe(self, packed: dict[str, np.ndarray], limit: int) -> list[list[str]]:
-        """Return for each packed frame the names of what it shows, most likely first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Film:
-    """The sampled frames and clips of one video, read once per question."""
-
-    video_id: str
-    clips: list[Clip]
-    frames: list[StoredFrame]
-
-    @property
-    def step_s(self) -> float:
-        """Return the usual time between sampled frames."""
-        times_s = np.array([frame.time_s for frame in self.frames])
-        return float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1.0
-
-    def indices_in(self, clip: Clip) -> range:
-        """Return the sampled frames of a clip."""
-
-        def time_of(frame: StoredFrame) -> float:
-            return frame.time_s
-
-        return range(
-            bisect_left(self.frames, clip.start_s, key=time_of), bisect_left(self.frames, clip.end_s, key=time_of)
-        )
-
-    def kept(self) -> list[int]:
-        """Return the frames that have features of their own."""
-        return [i for i, frame in enumerate(self.frames) if frame.shown_by == i]
+CANDIDATES = 32  # clips that the nearest vectors are asked for
+SEEN_BEFORE = 2  # clips looked at beside the likeliest, because an earlier question saw something like it there
 
 
 @dataclass(slots=True)
@@ -84,45 +36,58 @@ class Sight:
     """What looking for one question came to."""
 
     evidence: list[Evidence] = field(default_factory=list)
-    compressed: list[CompressedClip] = field(default_factory=list)
     closest: list[Evidence] = field(default_factory=list)  # the best frames, whether or not they are believed
+    compressed: list[CompressedClip] = field(default_factory=list)  # now
+    recalled: list[CompressedClip] = field(default_factory=list)  # by an earlier question that looked for the same
+    key: int = -1  # of the look in the conditioned memory
     num_left: int = 0  # likely clips that the budget did not suffice for
+    num_more: int = 0  # likely clips beyond the limit
+
+    @property
+    def looked_at(self) -> list[CompressedClip]:
+        """Return all clips that were looked at."""
+        return [*self.recalled, *self.compressed]
 
 
-def find_clips(store: Store, film: Film, guide: Floats, presence: Floats, limit: int) -> list[Clip]:
-    """Return the clips with the frames nearest to the guide and the ones likeliest to show it, fused, best first."""
-    near = [index for _, index, _ in store.search_vectors("frames", guide, max(64, 4 * limit), [film.video_id])]
-    likely = [i for i in np.argsort(-presence, kind="stable").tolist() if presence[i] >= LIKELY_FROM]
-    scores = fuse([[("", i) for i in near], [("", i) for i in likely]])
+def find_clips(store: Store, film: Film, look: Look, clips: Sequence[Clip]) -> list[Clip]:
+    """Return those of `clips` with the frames nearest to the guide or likeliest to show it, fused, best first."""
+    near = [i for _, i, _ in store.search_vectors("frames", look.guide, 4 * CANDIDATES, [film.video_id])]
+    order = np.argsort(-look.presence, kind="stable").tolist()
+    scores = fuse([[("", i) for i in near], [("", i) for i in order if look.presence[i] >= LIKELY_FROM]])
     ranked = []
-    for clip in film.clips:
+    for clip in clips:
         found = [scores[key] for i in film.indices_in(clip) if (key := ("", film.frames[i].shown_by)) in scores]
         if found:
             ranked.append((-max(found), clip.index, clip))
-    return [clip for _, _, clip in sorted(ranked, key=lambda each: each[:2])][:limit]
+    return [clip for _, _, clip in sorted(ranked, key=lambda each: each[:2])]
 
 
-def look(store: Store, encoder: Encoder, film: Film, question: str, limit: int, budget: Budget | None = None) -> Sight:
-    """Compress the `limit` best clips under the question; return moments in which it is seen, surest first."""
+def look(
+    store: Store,
+    encoder: Encoder,
+    film: Film,
+    question: str,
+    limit: int,
+    budget: Budget | None = None,
+    window: Window = ALWAYS,
+) -> Sight:
+    """Look at the `limit` best clips under the question; return moments in which it is seen, surest first.
+
+    What an earlier question that looked for the same has compressed is used again; the rest is compressed now, and
+    remembered. With a `window` nothing outside of it is looked at.
+    """
     budget = budget or Budget()
-    guide = encoder.encode_guide(question)
-    kept = film.kept()
-    presence = np.zeros(len(film.frames), np.float32)
-    presence[kept] = encoder.scan(question, store.features(film.video_id, kept))
-    presence = presence[[frame.shown_by for frame in film.frames]]
-    low = max(LIKELY_FROM, STILL_SEEN * float(presence.max(initial=0.0)))
-    sight, num_tokens = Sight(), 0
-    clips = find_clips(store, film, guide, presence, limit)
-    for number, clip in enumerate(clips):
-        if not budget.allows(num_tokens):
-            sight.num_left = len(clips) - number
-            break
-        indices = film.indices_in(clip)
-        features = read_features(store, encoder, film, indices)
-        times_s = np.array([film.frames[i].time_s for i in indices], np.float32)
-        compressed = compress(ClipFeatures(clip, times_s, features), guide, temperature=encoder.temperature)
-        sight.compressed.append(compressed)
-        num_tokens += len(compressed.tokens)
+    kept = open_look(store, encoder, film, question)
+    inside = [clip for clip in film.clips if clip.start_s < window[1] and clip.end_s > window[0]]
+    ranked = find_clips(store, film, kept, inside)
+    seen_before = [clip for clip, _ in store.conditioned.search(film.row, kept.guide, SEEN_BEFORE)]
+    clips = ranked[:limit] + [clip for clip in ranked[limit:] if clip.index in seen_before]
+    sight = Sight(key=kept.key, num_more=len(ranked) - len(clips))
+    _compress(sight, kept, clips, store, encoder, film, budget)
+    presence = kept.presence * np.array([window[0] <= frame.time_s < window[1] for frame in film.frames])
+    low = max(LIKELY_FROM, STILL_SEEN * float(kept.presence.max(initial=0.0)))
+    for compressed in sight.looked_at:
+        indices = film.indices_in(compressed.clip)
         here = presence[indices.start : indices.stop]
         sight.evidence += [_moment(film, compressed, here, run) for run in runs(here, low)]
         best = int(np.argmax(here))
@@ -135,13 +100,29 @@ def look(store: Store, encoder: Encoder, film: Film, question: str, limit: int, 
     return sight
 
 
-def read_features(store: Store, encoder: Encoder, film: Film, indices: Sequence[int]) -> FrameFeatures:
-    """Return the patch features of sampled frames; a frame that shows nothing new has those of the one it repeats."""
-
-    def thumbnails() -> list[bytes]:
-        return [store.thumbnail(f"{film.video_id}:{film.frames[i].shown_by}") for i in indices]
-
-    return encoder.unpack(store.features(film.video_id, indices), thumbnails)
+def _compress(
+    sight: Sight, kept: Look, clips: Sequence[Clip], store: Store, encoder: Encoder, film: Film, budget: Budget
+) -> None:
+    """Put the clips into `sight` as they look under the question, and keep what is new of them."""
+    num_tokens = 0
+    for number, clip in enumerate(clips):
+        known = store.conditioned.clip(kept.key, clip) if kept.key >= 0 else None
+        if known is not None:
+            sight.recalled.append(known)
+            continue
+        if not budget.allows(num_tokens):
+            sight.num_left = len(clips) - number
+            break
+        indices = film.indices_in(clip)
+        features = read_features(store, encoder, film, indices)
+        times_s = np.array([film.frames[i].time_s for i in indices], np.float32)
+        compressed = compress(ClipFeatures(clip, times_s, features), kept.guide, temperature=encoder.temperature)
+        sight.compressed.append(compressed)
+        num_tokens += len(compressed.tokens)
+    if kept.key < 0:
+        sight.key = store.conditioned.remember(film.row, kept, sight.compressed)
+    elif sight.compressed:
+        store.conditioned.extend(kept.key, sight.compressed)
 
 
 def _name(store: Store, encoder: Encoder, film: Film, pieces: list[Evidence]) -> list[Evidence]:

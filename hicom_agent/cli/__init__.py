@@ -101,19 +101,24 @@ def ask(
     llm: Annotated[
         str | None, typer.Option(help="A LangChain chat model, e.g. ollama:qwen3; default: packaged.")
     ] = None,
+    steps: Annotated[bool, typer.Option("--steps", help="Show how the answer came about.")] = False,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="Sub-questions at most.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(min=1, help="Answer with what is found by then.")] = None,
+    max_visual_tokens: Annotated[int | None, typer.Option(min=32, help="Stop looking at clips after so many.")] = None,
     profile: ProfileOption = None,
     as_json: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
     """Answer a question from what was seen, said and written; a file that is not indexed yet is indexed first."""
-    from hicom_agent.screen import answer_lines
+    from hicom_agent.screen import answer_lines, step_lines
     from hicom_agent.tools import ask_video
 
     with workspace(store, llm=llm, profile=profile) as work:
-        answer = ask_video(work, video, question)
+        answer = ask_video(work, video, question, max_seconds, max_visual_tokens, max_steps)
     if llm and not answer.spend.llm_tokens:
         typer.echo(f"{llm} was not asked: the evidence was enough, or there was none to word", err=True)
-    show_json(answer.model_dump()) if as_json else typer.echo("\n".join(answer_lines(answer)))
+    told = [*step_lines(answer), *answer_lines(answer)] if steps else answer_lines(answer)
+    show_json(answer.model_dump()) if as_json else typer.echo("\n".join(told))
 
 
 @app.command(epilog='Example: hicom-agent search "blue bottle caps" --limit 5 --json')

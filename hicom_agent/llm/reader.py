@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +18,7 @@ from hicom_agent.types import FrameFeatures, clean_text
 if TYPE_CHECKING:
     from hicom_agent.encode.siglip import GuideTokenizer
     from hicom_agent.llm.hicom import HIComModel
+    from hicom_agent.types import Floats
 
 MAX_VISUAL_TOKENS = 2624  # 128 frames, of which more never helped in the paper
 TAG = "<video>"
@@ -34,6 +35,7 @@ class View:
     num_visual_tokens: int
     num_text_tokens: int
     note: str = ""  # what had to be given up, such as frames for want of memory
+    tokens: Floats | None = field(default=None, repr=False, compare=False)  # [n, hidden], made for it if any were
 
 
 class HIComReader:
@@ -99,6 +101,16 @@ class HIComReader:
                 budget, short = budget // 2, True
             torch.cuda.empty_cache()
 
+    def view_again(self, ask: str, check: str, tokens: Floats, max_tokens: int = 64) -> View:
+        """Return what `view` does, from the tokens that it made before.
+
+        Raises AnswerError where they do not fit into the memory of the GPU any more.
+        """
+        try:
+            return self._read(ask, check, torch.from_numpy(tokens), 0, max_tokens)
+        except torch.cuda.OutOfMemoryError as error:
+            raise AnswerError(f"GPU out of memory for {len(tokens)} visual tokens; use --profile nano") from error
+
     def plan(self, lengths: Sequence[int], max_visual_tokens: int = 0) -> list[list[int]]:
         """Return which frames of clips of these lengths fit the budget of visual tokens; at least one window does."""
         config, side = self.model.config, self.model.tower.grid
@@ -114,6 +126,10 @@ class HIComReader:
 
     def _view(self, guide: torch.Tensor, ask: str, check: str, clips: Sequence[FrameFeatures], max_tokens: int) -> View:
         tokens = self.model.clip_tokens([(clip.values, clip.keys) for clip in clips], guide)
+        seen = self._read(ask, check, tokens, sum(len(clip.values) for clip in clips), max_tokens)
+        return replace(seen, tokens=tokens.float().cpu().numpy())
+
+    def _read(self, ask: str, check: str, tokens: torch.Tensor, num_frames: int, max_tokens: int) -> View:
         prompt = self._prompt(ask, visual=True)
         made = self.model.write(prompt, tokens, max_tokens)
         judge = self._prompt(check, visual=True)
@@ -122,7 +138,7 @@ class HIComReader:
             text=self._decode(made.ids),
             likelihood=_mean_probability(made.log_probs),
             held=1 / (1 + math.exp(no - yes)),
-            num_frames=sum(len(clip.values) for clip in clips),
+            num_frames=num_frames,
             num_visual_tokens=len(tokens),
             num_text_tokens=len(prompt) + len(judge) + len(made.ids) - 2,
         )

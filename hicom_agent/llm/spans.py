@@ -16,7 +16,7 @@ from hicom_agent.llm.grounding import content_words, is_stop_word
 
 _LIGHT_WORDS = """
 need get go use make take give happen people person someone anyone thing may might must shall let want kind sort type
-mean tell know call film movie scene footage speaker please exactly moment first last new
+mean tell know call film movie scene footage speaker please exactly moment first last new come next line sentence
 """
 _LIGHT = frozenset(content_words(_LIGHT_WORDS))
 _FIGURE = re.compile(r"\d|\b(half|hour|minute|dozen|couple|pair|none|nothing)\b", re.IGNORECASE)
@@ -80,6 +80,22 @@ def answer_spans(line: str, question: str, max_words: int = 6) -> list[str]:
             if carried and not is_stop_word(words[end - 1]):
                 spans.append(span)
     return _of_kind(list(dict.fromkeys(spans)), question)
+
+
+def asked_values(line: str, question: str) -> set[str]:
+    """Return the figures, colours, times or names of a line, where the question asks for such; none if it does not.
+
+    >>> asked_values("The ferry leaves at half past ten.", "At what time does the ferry leave?")
+    {'10'}
+    """
+    kinds = {_ASKED[word] for word in content_words(question) if word in _ASKED}
+    asked = set(content_words(question))
+    return {
+        word
+        for kind in kinds
+        for word in content_words(line)
+        if word not in asked and (word.isdigit() if kind in (_FIGURE, _WHEN) else kind.fullmatch(word))
+    }
 
 
 def _of_kind(spans: list[str], question: str) -> list[str]:

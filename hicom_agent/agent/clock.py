@@ -1,0 +1,76 @@
+"""Stretches of a film that a question names by the clock, or as its beginning, half or end."""
+
+from __future__ import annotations
+
+import re
+
+from hicom_agent.agent.evidence import ALWAYS, Window
+from hicom_agent.types import parse_time
+
+AROUND_S = 3.0  # how far from a named moment what is seen "at" it may begin
+EDGE = 0.1  # share of a film that is its beginning, or its end
+EDGE_S = 10.0  # but at least
+FILM = r"(?:film|video|clip|footage|movie|recording)"
+CLOCK = r"(?:\d{1,3}(?::\d{2}){1,2}(?:\.\d+)?|\d+(?:\.\d+)? ?(?:s|secs?|seconds?|mins?|minutes?)\b)"
+
+
+def read_clock(text: str, duration_s: float) -> tuple[Window, str]:
+    """Return the stretch that a question names by the clock or by share of the film, and the question without it.
+
+    A time that lies past the end of the film is no time of the film.
+
+    >>> read_clock("What is written between 0:10 and 0:20", 60)
+    ((10.0, 20.0), 'What is written')
+    """
+    for pattern, read in _STRETCHES:
+        found = pattern.search(text)
+        window = read(found, duration_s) if found else None
+        if found and window is not None and window[0] < duration_s:
+            return window, (text[: found.start()] + text[found.end() :]).strip(" ,")
+    return ALWAYS, text
+
+
+def _seconds(text: str) -> float:
+    number = re.match(r"\d+(?:\.\d+)?", text)
+    if ":" in text or number is None:
+        return parse_time(text)
+    return float(number[0]) * (60.0 if "m" in text else 1.0)
+
+
+def _two(found: re.Match[str], duration_s: float) -> Window | None:
+    first, last = sorted((_seconds(found[1]), _seconds(found[2])))
+    return (first, last) if first < last else None
+
+
+def _edge(found: re.Match[str], duration_s: float) -> Window:
+    length_s = max(EDGE_S, EDGE * duration_s)
+    return (max(0.0, duration_s - length_s), duration_s) if found[1].lower() == "end" else (0.0, length_s)
+
+
+def _share(found: re.Match[str], duration_s: float) -> Window:
+    if found[2] == "half":
+        middle_s = duration_s / 2
+        return (0.0, middle_s) if found[1].lower() == "first" else (middle_s, duration_s)
+    length_s = _seconds(found[2] if found[2][0].isdigit() else f"1 {found[2]}")
+    return (0.0, length_s) if found[1].lower() == "first" else (max(0.0, duration_s - length_s), duration_s)
+
+
+_STRETCHES = (
+    (re.compile(rf"\b(?:between|from) ({CLOCK}) (?:and|to|until|till) ({CLOCK})", re.IGNORECASE), _two),
+    (
+        re.compile(rf"\b(?:after|since|from) ({CLOCK})(?: on\b)?", re.IGNORECASE),
+        lambda found, duration_s: (_seconds(found[1]), duration_s),
+    ),
+    (re.compile(rf"\b(?:before|until) ({CLOCK})", re.IGNORECASE), lambda found, duration_s: (0.0, _seconds(found[1]))),
+    (
+        re.compile(rf"\b(?:at|around|about) (?:about )?({CLOCK})", re.IGNORECASE),
+        lambda found, duration_s: (max(0.0, _seconds(found[1]) - AROUND_S), _seconds(found[1]) + AROUND_S),
+    ),
+    (
+        re.compile(
+            rf"\b(?:in|during|within) the (first|last|second) (half|{CLOCK}|minute|second)(?: of the {FILM})?", re.I
+        ),
+        _share,
+    ),
+    (re.compile(rf"\b(?:at|in|near) the (?:very )?(beginning|start|end)(?: of the {FILM})?", re.IGNORECASE), _edge),
+)

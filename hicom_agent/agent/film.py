@@ -1,0 +1,105 @@
+"""One film under one question: its frames and clips, what an encoder makes of them, and where it may be seen."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from hicom_agent.agent.sameness import same_look
+from hicom_agent.encode.guide import guide_text
+from hicom_agent.memory import Look
+from hicom_agent.types import Clip, FrameFeatures, StoredFrame
+
+if TYPE_CHECKING:
+    from hicom_agent.memory import Store, VideoRow
+    from hicom_agent.types import Floats
+
+
+class Encoder(Protocol):
+    """What looking needs of an encoder."""
+
+    version: str
+    temperature: float | None  # of compression
+
+    def encode_guide(self, question: str) -> Floats:
+        """Return the question as a vector of the joint space."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
+        """Return sentence vectors."""
+
+    def unpack(self, packed: dict[str, np.ndarray], thumbnails: Callable[[], Sequence[bytes]]) -> FrameFeatures:
+        """Return patch features of frames: as they are stored, or made again from thumbnails."""
+
+    def scan(self, question: str, packed: dict[str, np.ndarray]) -> Floats:
+        """Return for each packed frame how likely it shows what is asked for, 0 to 1; cheap enough for a film."""
+
+    def describe(self, packed: dict[str, np.ndarray], limit: int) -> list[list[str]]:
+        """Return for each packed frame the names of what it shows, most likely first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """The sampled frames and clips of one video, read once per question."""
+
+    row: VideoRow
+    clips: list[Clip]
+    frames: list[StoredFrame]
+
+    @classmethod
+    def read(cls, store: Store, video_id: str) -> Film:
+        """Return the film of a video; raises UnknownVideo."""
+        return cls(store.video(video_id), store.clips(video_id), store.frames(video_id))
+
+    @property
+    def video_id(self) -> str:
+        """Return the id of the video."""
+        return self.row.video_id
+
+    @property
+    def step_s(self) -> float:
+        """Return the usual time between sampled frames."""
+        times_s = np.array([frame.time_s for frame in self.frames])
+        return float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1.0
+
+    def indices_in(self, clip: Clip) -> range:
+        """Return the sampled frames of a clip."""
+
+        def time_of(frame: StoredFrame) -> float:
+            return frame.time_s
+
+        return range(
+            bisect_left(self.frames, clip.start_s, key=time_of), bisect_left(self.frames, clip.end_s, key=time_of)
+        )
+
+    def kept(self) -> list[int]:
+        """Return the frames that have features of their own."""
+        return [i for i, frame in enumerate(self.frames) if frame.shown_by == i]
+
+
+def open_look(store: Store, encoder: Encoder, film: Film, question: str) -> Look:
+    """Return where in the film it may be seen: as an earlier question that looked for the same found it, or anew."""
+    asked = store.conditioned.asked(film.row)
+    vectors = np.stack([each.vector for each in asked]) if asked else None
+    same = same_look(question, [each.text for each in asked], encoder.encode_texts, vectors)
+    kept = store.conditioned.recall(asked[same].key) if same is not None else None
+    if kept is not None and len(kept.presence) == len(film.frames):
+        return kept
+    indices = film.kept()
+    presence = np.zeros(len(film.frames), np.float32)
+    presence[indices] = encoder.scan(question, store.features(film.video_id, indices))
+    presence = presence[[frame.shown_by for frame in film.frames]]
+    vector = encoder.encode_texts([guide_text(question)])[0]
+    return Look(-1, question, vector, encoder.encode_guide(question), presence)
+
+
+def read_features(store: Store, encoder: Encoder, film: Film, indices: Sequence[int]) -> FrameFeatures:
+    """Return the patch features of sampled frames; a frame that shows nothing new has those of the one it repeats."""
+
+    def thumbnails() -> list[bytes]:
+        return [store.thumbnail(f"{film.video_id}:{film.frames[i].shown_by}") for i in indices]
+
+    return encoder.unpack(store.features(film.video_id, indices), thumbnails)

@@ -1,0 +1,72 @@
+"""Operators over moments: the first, the last, whatever is next, which of two comes first. On times, in code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hicom_agent.agent.compose import VERB, Partial, span
+from hicom_agent.agent.evidence import Evidence
+from hicom_agent.agent.temporal import Pick, Task
+
+MAX_LISTED = 6  # lines that an answer quotes
+LINE_CHARS = 120  # of what is said that is quoted where one piece of it is asked for
+BREATH_S = 2.5  # a silence that ends what is said in one go
+SAME_S = 0.5  # moments nearer to each other begin together
+
+
+def pick_one(partial: Partial, pick: Pick) -> Partial:
+    """Return the answer with its first or last moment only; one that rests on a single moment stays as it is."""
+    if not pick or partial.abstained or len(partial.used) < 2 or partial.how not in ("times", "whether"):
+        return partial
+    chosen = (min if pick == "first" else max)(partial.used, key=lambda piece: piece.start_s)
+    text = f"{'First' if pick == 'first' else 'Last'} {VERB[chosen.modality]} at {span(chosen)}"
+    text += f': "{chosen.text}"' if chosen.modality != "visual" else ""
+    return replace(partial, text=text, used=(chosen,))
+
+
+def list_words(pieces: Sequence[Evidence], pick: Pick) -> Partial:
+    """Return what is said or written, in time order as `pieces` are; or only the first or last of it."""
+    if not pieces:
+        return Partial("", 0.6, (), "not seen", how="listed")
+    shown = [pieces[0] if pick == "first" else pieces[-1]] if pick else list(pieces[:MAX_LISTED])
+    if pick:
+        shown = _together(pieces, shown[0])
+    lines = [f'"{piece.text}" ({VERB[piece.modality]} at {span(piece)})' for piece in shown]
+    more = f" and {len(pieces) - len(shown)} more" if not pick and len(pieces) > len(shown) else ""
+    return Partial("; ".join(lines) + more, min(piece.support for piece in shown), tuple(shown), how="listed")
+
+
+def _together(pieces: Sequence[Evidence], one: Evidence) -> list[Evidence]:
+    """Return what belongs to a piece: all that comes on the screen with it, or what is said in one go from it on."""
+    if one.modality == "text":
+        return [p for p in pieces if p.modality == "text" and abs(p.start_s - one.start_s) <= SAME_S]
+    said, num_chars = [one], len(one.text)
+    for piece in (p for p in pieces if p.modality == "speech" and p.start_s > one.start_s):
+        num_chars += len(piece.text)
+        if num_chars > LINE_CHARS or piece.start_s - said[-1].end_s > BREATH_S:
+            break
+        said.append(piece)
+    return said
+
+
+def order(task: Task, found: Sequence[Partial]) -> Partial:
+    """Return which of the rivals of a task comes first, or whether its claim holds; each by its first moment."""
+    assert task.rivals is not None
+    missing = [name for name, partial in zip(task.rivals, found, strict=True) if partial.abstained]
+    used = tuple(partial.used[0] for partial in found if partial.used)
+    confidence = min(partial.confidence for partial in found)
+    if missing:
+        reason = next(partial.reason for partial in found if partial.abstained)
+        return Partial(f"I did not find {missing[0]} in the video.", confidence, used, reason, how="order")
+    one, other = (min(partial.used, key=lambda piece: piece.start_s) for partial in found)
+    tokens = sum(partial.llm_tokens for partial in found)
+    told = [f"{name} at {span(piece)}" for name, piece in zip(task.rivals, (one, other), strict=True)]
+    if abs(one.start_s - other.start_s) < SAME_S:
+        return Partial(f"At the same time: {', '.join(told)}", confidence, (one, other), "", tokens, "order")
+    if task.claim is not None:
+        holds = (one.start_s < other.start_s) == (task.claim == "before")
+        return Partial(f"{'Yes' if holds else 'No'}: {', '.join(told)}", confidence, (one, other), "", tokens, "order")
+    ahead = (one.start_s < other.start_s) == (task.pick == "first")
+    name = task.rivals[0 if ahead else 1]
+    return Partial(f"{name} comes {task.pick}: {', '.join(told)}", confidence, (one, other), "", tokens, "order")

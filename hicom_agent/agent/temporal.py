@@ -1,0 +1,194 @@
+"""When in the film a question counts: first, last, before, after, between, clock times, which comes first. Rules.
+
+Words of time are taken out of a question where they speak of the film ("What is said after the sign?"), and left where
+they are part of what is asked for ("Which train leaves after nine?"). The times themselves come from the index.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from hicom_agent.agent.clock import CLOCK, FILM, read_clock
+from hicom_agent.agent.evidence import ALWAYS, Window
+from hicom_agent.agent.plan import understand
+
+Pick = Literal["", "first", "last"]
+Relation = Literal["before", "after"]
+
+_FILMIC = re.compile(
+    r"\b(?:sa(?:y|ys|id)|tells?|told|mention(?:s|ed)?|speaks?|spoken|talks?|hear[sd]?|written|read[s]?|shown?|shows|"
+    r"se(?:e|en|es)|appears?|appeared|visible|comes?|came|happens?|happened|next|there|look(?:s|ed)? like|on[- ]screen|"
+    r"on the screen|film|video|clip|footage|titles?|captions?|signs?|cards?|slides?|subtitles?|scenes?)\b",
+    re.IGNORECASE,
+)
+_NO_EVENT = re.compile(
+    r"^(?:which|what|work|school|dinner|lunch|breakfast|noon|midnight|dark|half|quarter|\d"
+    r"|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b)",
+    re.IGNORECASE,
+)
+_SHOWN = r"(?:shown|seen|said|written|mentioned|visible|heard|on (?:the )?screen|in view|introduced)"
+_COMES = r"(?:comes?|came|appears?|appeared|happens?|happened|occurs?|shows? up|starts?)"
+_SOON = r"(?:(?:right|just|shortly|immediately|directly|soon|only) )?"
+_WHICH_FIRST = re.compile(
+    rf"^(?:what|which|who)(?: (?:of (?:these|the two|them)|one|thing|event))?\s+"
+    rf"(?:{_COMES}|(?:is|was|are|were)(?: {_SHOWN})?)"
+    r"\s+(first|last|earlier|later|second)\s*[,:;]?\s+(?:in the \w+[,:]? )?(.+?),? or (.+)$",
+    re.IGNORECASE,
+)
+_IS_BEFORE = re.compile(
+    rf"^(?:does|do|did|is|are|was|were) (?!there\b)(.+?)(?: (?:{_COMES}|{_SHOWN}|be))* {_SOON}(before|after) (.+)$",
+    re.IGNORECASE,
+)
+_BETWEEN = re.compile(r"^(.*?),? ?\b(?:in )?between (.+?) and (.+)$", re.IGNORECASE)
+_RELATED = re.compile(rf"^(.+?),? {_SOON}(before|after|until|once|following) (.+)$", re.IGNORECASE)
+_RELATED_AHEAD = re.compile(rf"^{_SOON}(before|after|until|once|following) (.+?), (.+)$", re.IGNORECASE)
+_TIME_PICK = re.compile(r"\s*\b(?:for|at) the (?:very )?(first|last|final) (?:time|moment)\b", re.IGNORECASE)
+_SHOWABLE = r"time|moment|things?|words?|texts?|titles?|lines?|sentences?|signs?|cards?|slides?|captions?|scenes?"
+_PICK = re.compile(
+    rf"\b(?:very )?(first|last|final)\b"
+    rf"(?= (?:{_SHOWABLE}|{_SHOWN}|{_COMES}|visible|mention|appearance|appear|shown|come)\b)",
+    re.IGNORECASE,
+)
+_PICK_LAST_WORD = re.compile(r" (?:very )?(first|last)(?:\s+in the film)?$", re.IGNORECASE)
+_PICK_THING = re.compile(
+    r"(?<=\bthe )(?:very )?(first|last|final) (?=\w+ (?:is |was |be )?(?:seen|shown|visible|appear))", re.IGNORECASE
+)
+_PICKS = (_TIME_PICK, _PICK, _PICK_THING, _PICK_LAST_WORD)
+_TAIL = re.compile(
+    rf"(?:,? (?:in|of) the {FILM}| (?:is|was|are|were|has been|have been)(?: \w+)? (?:gone|over|finished)"
+    rf"| (?:is|was|are|were|has been|have been) {_SHOWN}| {_COMES}(?: up)?| {_SHOWN})$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Something in the film that says when to look."""
+
+    relation: Relation
+    text: str
+
+    @property
+    def is_answer_before(self) -> bool:
+        """Return whether this speaks of what the part of the question before it asked for."""
+        return self.text.lower() in ("that", "this", "it", "then", "them")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One thing that is asked, without its words of time."""
+
+    text: str
+    asked: str = ""  # with them
+    window: Window = ALWAYS  # named in the question
+    anchors: tuple[Anchor, ...] = ()
+    pick: Pick = ""  # of several moments only this
+    rivals: tuple[str, str] | None = None  # which of these comes first, or last
+    claim: Relation | None = None  # whether the first of the rivals comes before, or after, the other
+
+
+def read_task(question: str, duration_s: float) -> Task:
+    """Return what `question` asks and when in a film of this length it counts.
+
+    >>> read_task("What is said after the boat rental sign?", 60).anchors
+    (Anchor(relation='after', text='the boat rental sign'),)
+    >>> read_task("Which train leaves after nine?", 60).anchors
+    ()
+    """
+    text = re.sub(r"\s+", " ", question).strip(" ?!.")
+    asked = text
+    order = _read_order(text)
+    if order is not None:
+        return order
+    window, text = read_clock(text, duration_s)
+    anchors, text = _read_anchors(text)
+    pick, text = read_pick(text)
+    return Task(text, asked, window, anchors, pick)
+
+
+def read_pick(text: str) -> tuple[Pick, str]:
+    """Return which of several moments is meant, and the text without that word.
+
+    >>> read_pick("When is a car seen for the last time"), read_pick("Who won the first prize")
+    (('last', 'When is a car seen'), ('', 'Who won the first prize'))
+    """
+    found = next((match for pattern in _PICKS if (match := pattern.search(text))), None)
+    if found is None or (found.re is _PICK_LAST_WORD and not _is_filmic(text)):
+        return "", text
+    word = next(word for word in found.groups() if word)
+    rest = re.sub(r"\s+", " ", f"{text[: found.start()]} {text[found.end() :]}").strip()
+    return ("first" if word.lower() == "first" else "last"), rest
+
+
+def _read_order(text: str) -> Task | None:
+    found = _WHICH_FIRST.match(text)
+    if found:
+        word, one, other = found.groups()
+        pick: Pick = "first" if word.lower() in ("first", "earlier") else "last"
+        return Task(text, text, pick=pick, rivals=(_event(one), _event(other)))
+    found = _IS_BEFORE.match(text)
+    if found and _is_event(found[3]) and not re.search(CLOCK, found[3]):
+        claim: Relation = "before" if found[2].lower() == "before" else "after"
+        return Task(text, text, rivals=(_event(found[1]), _event(found[3])), claim=claim)
+    return None
+
+
+def _read_anchors(text: str) -> tuple[tuple[Anchor, ...], str]:
+    found = _BETWEEN.match(text)
+    if found and _is_filmic(found[1]) and _is_event(found[2]) and _is_event(found[3]):
+        return (Anchor("after", _event(found[2])), Anchor("before", _event(found[3]))), found[1]
+    ahead = _RELATED_AHEAD.match(text)
+    found = _RELATED.match(text)
+    main, word, event = (
+        (ahead[3], ahead[1], ahead[2]) if ahead else (found[1], found[2], found[3]) if found else ("",) * 3
+    )
+    if not main or not _is_event(event) or not _is_filmic(main):
+        return (), text
+    relation: Relation = "before" if word.lower() in ("before", "until") else "after"
+    return (Anchor(relation, _event(event)),), main
+
+
+def _is_filmic(main: str) -> bool:
+    """Return whether the words before "after" ask of the film, and not of what is told in it."""
+    return bool(_FILMIC.search(main)) or understand(main).kind != "open"
+
+
+def _is_event(text: str) -> bool:
+    return len(text) > 1 and _NO_EVENT.match(text) is None
+
+
+def _event(text: str) -> str:
+    """Return a thing or happening without the words that only say that it is in the film.
+
+    >>> _event("the bus is seen"), _event("the sign in the film")
+    ('the bus', 'the sign')
+    """
+    before = ""
+    while before != text:
+        before, text = text, _TAIL.sub("", text).strip(" ,")
+    return text or before
+
+
+def narrow(window: Window, relation: Relation, start_s: float, end_s: float) -> Window:
+    """Return the part of `window` before the stretch begins, or after it ends.
+
+    >>> narrow((0, 60), "after", 10, 20), narrow((0, 60), "before", 10, 20)
+    ((20, 60), (0, 10))
+    """
+    if relation == "before":
+        return window[0], min(window[1], start_s)
+    return max(window[0], end_s), window[1]
+
+
+def anchor_question(text: str) -> tuple[str, Pick]:
+    """Return the question that finds an anchor, and which of its moments is meant.
+
+    >>> anchor_question("the last card")
+    ('When is the card', 'last')
+    """
+    pick, rest = (
+        read_pick(f"{text} shown") if re.match(r"(?:the )?(?:very )?(?:first|last|final)\b", text) else ("", text)
+    )
+    return f"When is {_event(rest)}", pick
