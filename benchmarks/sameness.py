@@ -34,7 +34,8 @@ HERE = Path(__file__).resolve().parent
 Pair = Sequence[str]  # two questions, and of near misses why they differ
 Topics = dict[str, dict[str, list[Pair]]]
 NOTE = (
-    "One author wrote pairs and rule, the synonyms before the pairs (some ambiguous ones were taken out later); the rule was changed by errors of the tuning half "
+    "One author wrote pairs and rule, the synonyms before the pairs (some ambiguous ones were taken out later); "
+    "the rule was changed by errors of the tuning half "
     "and by pairs that are not in the file, never by the held-out half. What matches across "
     "topics is the same thing in other words, or the same question."
 )
