@@ -71,9 +71,7 @@ def main() -> None:
     options = read_options()
     load = os.getloadavg()[0]
     films = make_films(options.films)
-    began_s = time.perf_counter()
-    index(films, options.again)
-    indexed_s = time.perf_counter() - began_s
+    indexed_s = index(films, options.again)
     began_s = time.perf_counter()
     rows = ask_all(fresh_workspace(), films, [q for q in questions() if q.film in films])
     print(report(rows))
@@ -108,13 +106,19 @@ def make_films(names: Sequence[str]) -> dict[str, Path]:
     return films
 
 
-def index(films: Mapping[str, Path], again: bool = False) -> None:
-    """Index what is not in the store yet."""
+def index(films: Mapping[str, Path], again: bool = False) -> float:
+    """Index what is not in the store yet; return the seconds that indexing took, now or when it was done."""
     if again:
         shutil.rmtree(STORE, ignore_errors=True)
+    note = STORE.with_suffix(".json")
+    spent_s = json.loads(note.read_text()) if note.is_file() and STORE.is_dir() else {}
     work = Workspace(load_settings({"store": STORE, "profile": "nano"}))
-    for path in films.values():
-        index_video(work, path)
+    for name, path in films.items():
+        done = index_video(work, path)
+        if done.state != "unchanged":
+            spent_s[name] = round(done.seconds, 1)
+            note.write_text(json.dumps(spent_s) + "\n")
+    return sum(spent_s.get(name, 0.0) for name in films)
 
 
 def fresh_workspace(**settings: Any) -> Workspace:
