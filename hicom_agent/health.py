@@ -25,8 +25,30 @@ def examine(
         "notes": [str(finding) for finding in findings if not finding.serious],
         "models": {row["name"]: row["state"] for row in models},
         "versions": versions(),
+        "conditioned": conditioned(settings),
         "gpu": gpu(),
         "profile": f"{profile.name}: {profile.why}",
+    }
+
+
+def conditioned(settings: Settings) -> dict[str, Any]:
+    """Return how much is kept of what questions made of videos, and how often it was of use."""
+    from hicom_agent.memory import Conditioned
+
+    memory = Conditioned(settings.store, settings.token_bytes)
+    kept = memory.kept()
+    memory.close()
+    asked = kept.hits + kept.misses
+    return {
+        "questions": kept.num_looks,
+        "clips": kept.num_clips,
+        "bytes": kept.bytes,
+        "file_bytes": kept.file_bytes,
+        "max_bytes": kept.max_bytes,
+        "hits": kept.hits,
+        "misses": kept.misses,
+        "hit_rate": round(kept.hits / asked, 3) if asked else 0.0,
+        "evicted": kept.evicted,
     }
 
 

@@ -66,6 +66,12 @@ def video_line(row: Mapping[str, Any]) -> str:
 def show_lines(facts: Mapping[str, Any]) -> list[str]:
     """Return what `show` prints: the video, then its clips, words and texts by time."""
     lines = [video_line(facts["video"]), f"profile {facts['video']['profile']}, index {facts['video']['version']}"]
+    kept = facts["conditioned"]
+    if kept["questions"]:
+        size, hourly = kept["bytes"] / 2**20, kept["bytes_per_hour"] / 2**20
+        lines.append(
+            f"{kept['questions']} questions remembered: {kept['clips']} clips, {size:.1f} MB, {hourly:.1f} MB/h"
+        )
     for damage in facts["damage"]:
         lines.append(f"damage  {timecode(damage['start_s'])} - {timecode(damage['end_s'])}  {plain(damage['reason'])}")
     lines.append(f"{len(facts['clips'])} clips:")
@@ -135,6 +141,11 @@ def doctor_lines(report: Mapping[str, Any]) -> list[str]:
     if any(state == "missing" for name, state in report["models"].items() if name not in ("hicom-7b", "siglip")):
         lines.append("          what is missing is fetched at first use, or now: hicom-agent models pull")
     lines += [f"version   {name} {version}" for name, version in report["versions"].items()]
+    kept = report["conditioned"]
+    lines.append(
+        f"questions {kept['questions']} remembered, {kept['bytes'] / 2**20:.1f} of {kept['max_bytes'] / 2**20:.0f} MB; "
+        f"used again {kept['hits']} of {kept['hits'] + kept['misses']} times; {kept['evicted']} let go"
+    )
     return [*lines, f"gpu       {report['gpu'] or 'none'}", f"profile   {plain(report['profile'])}"]
 
 

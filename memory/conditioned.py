@@ -135,12 +135,14 @@ class Conditioned:
             best.setdefault(int(rows[row][0]), float(cosine))
         return list(best.items())[:limit]
 
-    def kept(self) -> Kept:
-        """Return how much is kept."""
+    def kept(self, video_id: str = "") -> Kept:
+        """Return how much is kept, of one video or of all; hits, misses and what was evicted are always of all."""
 
         def count(db: sqlite3.Connection) -> Kept:
-            (looks,) = db.execute("SELECT count(*) FROM looks").fetchone()
-            clips, size = db.execute("SELECT count(*), coalesce(sum(size), 0) FROM tokens").fetchone()
+            some = "WHERE ? IN ('', video_id)"
+            (looks,) = db.execute(f"SELECT count(*) FROM looks {some}", [video_id]).fetchone()
+            query = f"SELECT count(*), coalesce(sum(size), 0) FROM tokens JOIN looks ON look = id {some}"
+            clips, size = db.execute(query, [video_id]).fetchone()
             told = [counts(db).get(name, 0) for name in ("hits", "misses", "evicted")]
             return Kept(looks, clips, size, self._file(file_number(db)).num_bytes(), self._max_bytes, *told)
 

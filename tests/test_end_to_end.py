@@ -152,3 +152,43 @@ def test_a_language_model_that_cannot_be_is_told_even_if_it_is_not_needed(
 def test_a_path_that_is_not_there_is_told(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ask", "/no/such.mp4", "what?", "--store", str(store)]) == 2
     assert "no file /no/such.mp4" in capsys.readouterr().err
+
+
+def test_a_follow_up_that_looks_for_the_same_uses_what_was_compressed_and_cites_the_same(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(question: str) -> Any:
+        return run(capsys, "ask", "car-detection", question, "--store", str(store))
+
+    first, again = ask("When is a parked motorcycle shown?"), ask("How often can a parked motorbike be seen?")
+    assert first["spend"]["clips_compressed"] > 0 and again["spend"]["clips_compressed"] == 0
+    assert again["spend"]["visual_tokens"] <= 0.25 * first["spend"]["visual_tokens"]
+    assert again["spend"]["clips_recalled"] == first["spend"]["clips_compressed"]
+    assert again["citations"] == first["citations"] and again["coverage"] == first["coverage"]
+    monkeypatch.setenv("HICOM_AGENT_TOKEN_BYTES", "0")
+    alone = ask("How often can a parked motorbike be seen?")
+    assert [c["start_s"] for c in alone["citations"]] == [c["start_s"] for c in again["citations"]]
+
+
+def test_a_red_car_is_not_looked_for_among_the_tokens_of_a_white_car(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(question: str) -> Any:
+        return run(capsys, "ask", "car-detection", question, "--store", str(store))
+
+    white, red = ask("When is a white car seen?"), ask("When is a red car seen?")
+    assert red["spend"]["clips_recalled"] == 0 and red["spend"]["clips_compressed"] > 0
+    monkeypatch.setenv("HICOM_AGENT_TOKEN_BYTES", "0")
+    for answer in (white, red):
+        alone = ask(answer["question"])
+        assert (alone["answer"], alone["citations"]) == (answer["answer"], answer["citations"])
+
+
+def test_show_and_doctor_tell_how_much_is_remembered_of_questions(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "ask", "car-detection", "When is a car seen?", "--store", str(store))
+    shown = run(capsys, "show", "car-detection", "--store", str(store))["conditioned"]
+    assert shown["questions"] > 0 and shown["bytes"] > 0 and shown["bytes_per_hour"] > 0
+    told = run(capsys, "doctor", "--store", str(store))["conditioned"]
+    assert told["bytes"] >= shown["bytes"] and told["hits"] + told["misses"] > 0 and 0 <= told["hit_rate"] <= 1

@@ -23,8 +23,15 @@ def show_video(workspace: Workspace, video: str) -> dict[str, Any]:
         video_id = store.find_video(video)
         row = store.video(video_id)
         seen = workspace.agent(store).describe_clips(video_id)
+        kept = store.conditioned.kept(video_id)
         return {
             "video": asdict(row),
+            "conditioned": {
+                "questions": kept.num_looks,
+                "clips": kept.num_clips,
+                "bytes": kept.bytes,
+                "bytes_per_hour": round(3600 * kept.bytes / row.duration_s) if row.duration_s else 0,
+            },
             "clips": [{**asdict(clip), "seen": words} for clip, words in seen],
             "speech": [asdict(said) for said in store.speech(video_id)],
             "texts": [asdict(text) for text in store.texts(video_id)],
