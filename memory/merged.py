@@ -36,7 +36,7 @@ class Merged:
 
     It follows the catalogue: what a question needs and is not here yet is added, what is not committed any more goes.
     It lies in memory only: making it of a thousand videos takes a second, as reading their indexes one by one did; a
-    file of its own would be read in a third of that, and written anew with every commit.
+    file of its own would be read in over half of that, and written anew with every commit.
     """
 
     def __init__(self) -> None:
