@@ -101,7 +101,7 @@ class Conditioned:
         if row is None:
             return None
         self._looks.write(lambda db: touch(db, key), None)
-        return Look(key, row[0], *(np.frombuffer(blob, np.float32) for blob in row[1:]))
+        return Look(key, row[0], *(np.frombuffer(blob, np.float32).copy() for blob in row[1:]))
 
     def clip(self, key: int, clip: Clip) -> CompressedClip | None:
         """Return a clip as it was compressed under the question of a look, None if that is not kept."""

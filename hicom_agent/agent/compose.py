@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from hicom_agent.agent.evidence import SUPPORT_FROM, Evidence
 from hicom_agent.agent.plan import SubQuestion, wants_names
 from hicom_agent.llm.grounding import content_words, neutralise, ungrounded
-from hicom_agent.llm.spans import answer_spans, asked_values, unmet
+from hicom_agent.llm.kinds import asked_kinds
+from hicom_agent.llm.spans import answer_spans, asked_values, has_kind, unmet
 from hicom_agent.prompts import load_prompt
 from hicom_agent.types import Modality, Reason, timecode
 
@@ -65,11 +66,11 @@ def compose(sub: SubQuestion, pieces: Sequence[Evidence], writer: Callable[[], W
     What is said or written counts only if it answers to every word of the question: small models can't tell.
     """
     words = [piece for piece in pieces if piece.modality != "visual" and piece.support >= NEAR_FROM][:MAX_LINES]
-    met = bool(words) and not unmet(sub.about, [piece.text for piece in words])
-    believed = [piece for piece in pieces if piece.support >= SUPPORT_FROM and (met or piece.modality == "visual")]
+    said = _answering(sub, words)
+    believed = [p for p in pieces if p.support >= SUPPORT_FROM and (p in said or p.modality == "visual")]
     if not believed:
         return Partial("", 1 - max((piece.support for piece in pieces), default=0.0), tuple(pieces[:3]), "not seen")
-    said = _answering(sub, [piece for piece in believed if piece.modality != "visual"])
+    said = [piece for piece in said if piece.support >= SUPPORT_FROM]
     if sub.kind == "open" and said:
         return _words(sub, words, said, writer)
     lead = believed[0] if believed[0].modality == "visual" else said[0]
@@ -81,10 +82,14 @@ def compose(sub: SubQuestion, pieces: Sequence[Evidence], writer: Callable[[], W
     return _yes(same) if sub.kind == "whether" else _seen(same)
 
 
-def _answering(sub: SubQuestion, said: list[Evidence]) -> list[Evidence]:
-    """Return the pieces that answer to every word of the question by themselves, if there are any, else all."""
-    alone = [piece for piece in said if not unmet(sub.about, [piece.text])]
-    return alone or said
+def _answering(sub: SubQuestion, words: list[Evidence]) -> list[Evidence]:
+    """Return the pieces that answer to every word of the question by themselves, or else with the words beside them.
+
+    Those that hold the kind of answer asked for come first, such as a price.
+    """
+    alone = [piece for piece in words if not unmet(sub.about, [piece.text])]
+    together = alone or [piece for piece in words if not unmet(sub.about, [piece.context])]
+    return sorted(together, key=lambda piece: not has_kind(piece.text, sub.text))
 
 
 def _seen(same: list[Evidence]) -> Partial:
@@ -182,9 +187,20 @@ def _choose(model: Writer, sub: SubQuestion, lead: Evidence) -> Draft | None:
     """Return the stretch of the best line that a small model finds the likeliest answer; None if there is none."""
     line = best_sentence(lead.text, sub.text)
     spans = answer_spans(line, sub.text)
-    if not spans:
+    if not spans or is_told_otherwise(lead.text, line, sub.text):
         return None
     return model.choose(load_prompt("short"), load_prompt("line", line=line, question=sub.text), spans)
+
+
+def is_told_otherwise(text: str, line: str, question: str) -> bool:
+    """Tell whether a label of the text says of what is asked for something of another kind than what is asked.
+
+    >>> is_told_otherwise("Soup: pumpkin. Fish: 14 euros", "Fish: 14 euros", "What does the soup cost?")
+    True
+    """
+    labels = [sentence.split(":")[0] for sentence in _sentences(text) if ": " in sentence and sentence != line]
+    here = set(unmet(question, [line]))
+    return any(set(unmet(question, [line, label])) < here for label in labels)
 
 
 def best_sentence(text: str, question: str) -> str:
@@ -194,9 +210,16 @@ def best_sentence(text: str, question: str) -> str:
     'Closed on Mondays'
     """
     asked = set(content_words(question))
-    able = [sentence for sentence in re.split(r"(?<=[.!?])\s+", text) if answer_spans(sentence, question)]
-    best = min(able, key=lambda sentence: len(unmet(question, [sentence])), default=text)
-    return best if asked & set(content_words(best)) else text
+    able = [sentence for sentence in _sentences(text) if answer_spans(sentence, question)]
+    able = [sentence for sentence in able if has_kind(sentence, question)] or able
+    head = re.search(r"\b(?:which|what) ((?!is\b|are\b|was\b|were\b|do\b|does\b|did\b)\w+)", question, re.IGNORECASE)
+    named = set(content_words(head[1])) if head else set()
+    best = min(able, key=lambda s: (bool(named - set(content_words(s))), len(unmet(question, [s]))), default=text)
+    return best if asked & set(content_words(best)) or asked_kinds(question) else text
+
+
+def _sentences(text: str) -> list[str]:
+    return re.split(r"(?<=[.!?])\s+", text)
 
 
 def span(piece: Evidence) -> str:

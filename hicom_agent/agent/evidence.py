@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from hicom_agent.llm.grounding import content_words
-from hicom_agent.llm.spans import asks_for
+from hicom_agent.llm.spans import unmet
 from hicom_agent.types import Modality, ScreenText, Utterance
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 RANK_OFFSET = 60  # of reciprocal rank fusion (Cormack and others, 2009)
 Window = tuple[float, float]  # seconds
 ALWAYS: Window = (0.0, math.inf)
+BREATH_S = 4.0  # a silence after which what is said is no more about the same
 SUPPORT_FROM = 0.45  # support at which a piece of evidence is believed to bear on the question
 
 
@@ -33,6 +34,7 @@ class Evidence:
     support: float  # 0 to 1: how surely this bears on the question
     text: str  # words said, words written, or what is seen
     index: int = -1  # row of the utterance or text, or of the kept frame
+    context: str = ""  # the words with those beside them: said right before and after, or on the screen together
 
 
 def fuse(rankings: Iterable[Sequence[tuple[str, int]]]) -> dict[tuple[str, int], float]:
@@ -63,11 +65,11 @@ def find_words(
     cosine = {(video_id, index): score for video_id, index, score in dense}
     fused = fuse([[(v, i) for v, i, _ in dense], [(v, i) for v, i, _ in exact]])
     rows = {v: store.speech(v) if kind == "speech" else store.texts(v) for v in {v for v, _ in fused}}
-    asked = content_words(about or question)
-    found = [
-        _piece(kind, key[0], key[1], rows[key[0]], word_support(asked, rows[key[0]], key[1], cosine.get(key, 0.0)))
-        for key in list(fused)[:limit]
-    ]
+    found = []
+    for key in list(fused)[:limit]:
+        piece = _piece(kind, *key, rows[key[0]], 0.0)
+        support = word_support(about or question, piece.text, piece.context, cosine.get(key, 0.0))
+        found.append(replace(piece, support=support))
     return sorted(found, key=lambda piece: -piece.support)
 
 
@@ -91,20 +93,28 @@ def read_words(store: Store, kind: Literal["speech", "texts"], video_id: str, wi
 def _piece(kind: str, video_id: str, index: int, rows: Sequence[Utterance | ScreenText], support: float) -> Evidence:
     row = rows[index]
     modality: Modality = "speech" if kind == "speech" else "text"
-    return Evidence(video_id, modality, row.start_s, row.end_s, support, row.text, index)
+    context = " ".join(each.text for each in _beside(kind, rows, index))
+    return Evidence(video_id, modality, row.start_s, row.end_s, support, row.text, index, context)
 
 
-def word_support(asked: Sequence[str], rows: Sequence[Utterance | ScreenText], index: int, cosine: float) -> float:
-    """Return how surely row `index` bears on the question, from meaning (cosine) and from shared content words.
+def _beside(kind: str, rows: Sequence[Utterance | ScreenText], index: int) -> list[Utterance | ScreenText]:
+    row = rows[index]
+    if kind == "speech":
+        near = rows[max(0, index - 1) : index + 2]
+        return [each for each in near if each.start_s <= row.end_s + BREATH_S and row.start_s <= each.end_s + BREATH_S]
+    return [each for each in rows if each.start_s < row.end_s and row.start_s < each.end_s]
 
-    The words of its neighbours count half: "The suitcase is red. It stands in the kitchen."
+
+def word_support(asked: str, own: str, context: str, cosine: float) -> float:
+    """Return how surely words bear on what is `asked`, from meaning (cosine) and from the words of it that they meet.
+
+    The words beside them count half: "The suitcase is red. It stands in the kitchen."
     """
-    own = set(content_words(rows[index].text))
-    near = {word for row in rows[max(0, index - 1) : index + 2] for word in content_words(row.text)}
-    if not asked:
+    num_words = len(set(content_words(asked)))
+    if not num_words:
         return _squash(9 * (cosine - 0.45))
-    text = rows[index].text
-    covered = sum(1.0 if word in own or asks_for(word, text) else 0.5 * (word in near) for word in asked) / len(asked)
+    missing, far = len(set(unmet(asked, [own]))), len(set(unmet(asked, [context])))
+    covered = 1 - 0.5 * (missing + far) / num_words
     return _squash(9 * (cosine - 0.45) + 4 * (covered - 0.5))
 
 

@@ -214,7 +214,8 @@ def _is_visual(sub: SubQuestion, partial: Partial) -> bool:
 
 def _choose(sub: SubQuestion, words: list[Evidence], sight: Sight) -> list[Evidence]:
     """Return the pieces an answer may rest on, surest first; words widen a question about the picture if very sure."""
-    fitting = [piece for piece in words if piece.modality in sub.sources]
+    seen = bool(sight.evidence) and sub.sources[0] == "visual"  # then words that stand there too are beside the point
+    fitting = [] if seen else [piece for piece in words if piece.modality in sub.sources]
     if "visual" in sub.sources and not sight.evidence:
         fitting += [piece for piece in words if piece.modality not in sub.sources and piece.support >= WIDEN_FROM]
     pieces = fitting + (sight.evidence or sight.closest[:3])

@@ -21,7 +21,7 @@ _WHEN = re.compile(
     r"(?:.*\b(?:in|of) the (?:film|video|clip|footage|recording)\b)?",
     re.IGNORECASE,
 )
-_COUNT = re.compile(r"\bhow (?:many times|often)\b", re.IGNORECASE)
+_COUNT = re.compile(r"\bhow (?:many times|often)\b|\bon how many occasions\b", re.IGNORECASE)
 _LONG = re.compile(r"\bhow long (?:is|are|does|do|was|were|did)\b", re.IGNORECASE)
 _WHETHER = re.compile(r"^(?:is|are|was|were|does|do|did|can|could|has|have|will)\b", re.IGNORECASE)
 _SAID = re.compile(
@@ -31,17 +31,21 @@ _SAID = re.compile(
 )
 _WRITTEN = re.compile(
     r"\b(?:written|writes?|title[ds]?|caption(?:s|ed)?|subtitles?|slides?|sign|signs|text|letters?|words? on|headline|"
-    r"reads|on[- ]screen|on the screen|label(?:s|led)?|chapters?|poster)\b",
+    r"reads|labels?|labelled|chapters?|posters?|cards?|notices?|banners?|recipes?|timetables?|menus?|price list)\b",
     re.IGNORECASE,
 )
 _MEDIUM = re.compile(
     r"\b(?:narrator|narration|speaker|voice|say|says|said|tell|tells|told|mention(?:s|ed)?|hear|heard|according to|"
-    r"title(?: card)?|caption|subtitles?|slide|signs?|text|words?|written|writes?|reads?|screen|on-screen|"
+    r"title(?: card)?|captions?|subtitles?|slides?|signs?|cards?|notices?|banners?|posters?|labels?|text|words?|"
+    r"written|writes?|reads?|screen|on-screen|"
     r"shown|shows?|appears?|film|video|clip|footage|scene|moment)\b",
     re.IGNORECASE,
 )
+_SHOWN = re.compile(  # said of things and of words on the screen alike
+    r"\b(?:show|shows|shown|appears?|appeared|appearance|on[- ]screen|on the screen|displayed)\b", re.IGNORECASE
+)
 _SEEN = re.compile(
-    r"\b(?:see|sees|seen|show|shows|shown|appears?|appeared|visible|look|looks|looking|picture|image|in view|on camera|"
+    r"\b(?:see|sees|seen|visible|look|looks|looking|picture|image|in view|on camera|in the picture|"
     r"drives?|driving|rides?|riding|walks?|walking|runs?|running|comes? into|enters?|passes|crosses)\b",
     re.IGNORECASE,
 )
@@ -131,4 +135,6 @@ def _sources(question: str) -> tuple[Modality, ...]:
         return ("text",)
     if _SEEN.search(question):
         return ("visual",)
+    if _SHOWN.search(question):
+        return ("visual", "text")
     return ("speech", "text", "visual")

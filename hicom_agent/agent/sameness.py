@@ -2,7 +2,7 @@
 
 A miss costs time, a false match gives a wrong answer. Sentence vectors cannot tell "a red car" from "a white car": they
 only confirm. Both questions must come down to the same words in the same order, and only what is known to change
-nothing is taken away: what only asks, articles, English endings, and synonyms. Word lists are a third of this file.
+nothing is taken away: what only asks, articles, English endings, and synonyms.
 """
 
 from __future__ import annotations
@@ -15,32 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hicom_agent.encode.guide import guide_text
+from hicom_agent.llm.synonyms import STRICT, read_groups
 
 if TYPE_CHECKING:
     from hicom_agent.types import Floats
 
 ALIKE = 0.4  # cosine of the guides below which even the same words are not believed; the lowest that was right had 0.54
-# words that may stand for one another in any question: nothing narrower or wider, nothing with a second sense
-_SYNONYMS = """
-car, automobile, auto, motorcar | bike, bicycle, pushbike | motorbike, motorcycle | truck, lorry | taxi, cab, taxicab
-plane, airplane, aeroplane | tram, streetcar | fire truck, fire engine | tyre, tire
-petrol station, gas station, filling station | traffic light, stoplight, traffic signal | railway, railroad
-zebra crossing, crosswalk | crossroads, intersection | sidewalk, footpath | phone, telephone
-mobile phone, cell phone, cellphone | tv, television, telly, tv set, television set | fridge, refrigerator
-sofa, couch, settee | microphone, mic | photo, photograph | trash can, garbage can, rubbish bin, dustbin, waste bin
-garbage, trash, rubbish | backpack, rucksack, knapsack | luggage, baggage | curtain, drape | tap, faucet
-stairs, staircase, stairway | bathtub, bath tub | t shirt, tshirt, tee shirt | sweater, pullover | trousers, pants
-jewellery, jewelry | parcel, package | shop, store | sea, ocean | forest, woods | eyeglasses, spectacles
-man, guy, bloke, gentleman, fellow | woman, lady | child, kid | baby, infant | police officer, policeman, cop
-person, someone, somebody, anyone, anybody, human | firefighter, fireman | doctor, physician | rabbit, bunny
-cyclist, bicyclist, bike rider | biker, motorcyclist | cow, cattle | aubergine, eggplant | grey, gray | blond, blonde
-big, large | small, little | old, elderly | fast, quick, quickly | start, begin, beginning | end, ending
-talk, speak | jump, leap | shut, close | hug, embrace | cry, weep | shout, yell
-enter, go into, come into, walk into | exit, go out of, walk out of | sit down, take seat | take photo, take picture
-drive past, drive by | pass, pass by, go by, go past | turn on, switch on | turn off, switch off | put on, don
-under, beneath, underneath | beside, next to, alongside | near, close to, nearby | in, inside, within
-on, onto, on top of | with, have, have got | toward, towards | wear, dress~ in, clothe~ in
-"""
 _FORMS = """
 men man women woman children child people person persons person humans human feet foot teeth tooth mice mouse
 geese goose knives knife wolves wolf shelves shelf wives wife buses bus oxen ox tomatoes tomato potatoes potato
@@ -235,10 +215,9 @@ def _order(words: list[str], is_done: bool) -> list[str]:
 
 def _synonyms() -> dict[tuple[str, ...], str]:
     """Return by the stems of each name the first of its group."""
-    groups = [group.split(",") for line in _SYNONYMS.strip().splitlines() for group in line.split("|")]
     return {
-        tuple(word if word.endswith("~") else _base(word, "a man", "") for word in name.split()): group[0].strip()
-        for group in groups
+        tuple(word if word.endswith("~") else _base(word, "a man", "") for word in name.split()): group[0]
+        for group in read_groups(STRICT)
         for name in group
     }
 

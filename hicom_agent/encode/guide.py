@@ -6,7 +6,7 @@ import re
 
 _BE_DO = r"(?:is|are|was|were|does|do|did|has|have|had|can|could|will|would|should)"
 _FILM = r"(?:film|video|clip|footage|movie|recording|picture|scene|frame|screen)"
-_WHEN = r"(?:moment|time|part|point|scene|place|clip|shot|second|minute|timestamp|frame)s?"
+_WHEN = r"(?:moment|occasion|time|part|point|scene|place|clip|shot|second|minute|timestamp|frame)s?"
 # each is tried in turn at the start of what is left
 _OPENINGS = [
     re.compile(pattern)

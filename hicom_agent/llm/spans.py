@@ -13,54 +13,43 @@ import re
 from collections.abc import Iterable
 
 from hicom_agent.llm.grounding import content_words, is_stop_word
+from hicom_agent.llm.kinds import COLOUR, FIGURES, asked_kinds, asks_for, with_figures
+from hicom_agent.llm.synonyms import LOOSE, STRICT, read_groups
 
 _LIGHT_WORDS = """
 need get go use make take give happen people person someone anyone thing may might must shall let want kind sort type
 mean tell know call film movie scene footage speaker please exactly moment first last new come next line sentence
+recipe list menu timetable schedule programme notice board card banner announcement poster kept occasion
 """
 _LIGHT = frozenset(content_words(_LIGHT_WORDS))
-_FIGURE = re.compile(r"\d|\b(half|hour|minute|dozen|couple|pair|none|nothing)\b", re.IGNORECASE)
-_COLOUR = re.compile(
-    r"\b(black|white|gr[ea]y|red|green|blue|yellow|orange|purple|violet|pink|brown|beige|gold(en)?|silver)\b",
-    re.IGNORECASE,
-)
-_NAME = re.compile(r"(?<=\S )[^\W\d_]*[A-Z][^\W\d_]+|\b[A-Z]{2,}\b")
-_WHEN = re.compile(
-    r"\d|days?\b|noon|morning|evening|night|tomorrow|week|month|year|o'clock|spring|summer|autumn|winter"
-    r"|january|february|march|april|\bmay\b|june|july|august|september|october|november|december",
-    re.IGNORECASE,
-)
-_ASKED = {
-    **dict.fromkeys(content_words("colour color"), _COLOUR),
-    **dict.fromkeys(content_words("name"), _NAME),
-    **dict.fromkeys(content_words("time hour date day year"), _WHEN),
-    **dict.fromkeys(
-        content_words("many much price cost fee number amount long tall high far old big heavy fast deep wide"), _FIGURE
-    ),
-}
+# said of labels without a word: "Ferry. Afternoon 14:40" does not say that it leaves
+_TACIT_WORDS = """
+leave depart go run start begin take happen cost pay charge keep kept find found put lie lay stand hang need get serve
+sell last begins get reach
+"""
+_TACIT = frozenset(content_words(_TACIT_WORDS))
+_MEETING = [{stem for name in group for stem in content_words(name)} for group in read_groups(f"{STRICT}\n{LOOSE}")]
+_PART_OF_DAY = {"morn": range(4, 12), "afternoon": range(12, 18), "even": range(17, 24), "night": range(20, 24)}
 
 
 def unmet(question: str, evidence: Iterable[str]) -> list[str]:
     """Return the words of a question that nothing in the evidence answers to; with none, an answer is likely there.
 
-    A word that asks for a kind of answer ("how many", "what colour", "name") is met by such an answer.
+    A word that asks for a kind of answer ("how many", "what colour", "name") is met by such an answer, a synonym
+    meets a word, and what labels leave unsaid ("leaves", "costs") is met where they say nothing else of the kind.
 
     >>> unmet("How much sugar is needed?", ["Stir in two cups of flour."])
     ['sugar']
+    >>> unmet("When does the afternoon ferry leave?", ["FERRY. Morning 8:15. Afternoon 14:40"])
+    []
     """
     lines = list(evidence)
     known = {word for line in lines for word in content_words(line)}
-    text = "\n".join(map(_with_figures, lines))
-    return [word for word in content_words(question) if word not in _LIGHT and not _is_met(word, known, text)]
-
-
-def asks_for(word: str, text: str) -> bool:
-    """Tell whether a content word asks for a kind of answer, such as a colour or a price, and `text` holds one.
-
-    >>> asks_for("colour", "The red suitcase"), asks_for("suitcas", "The red suitcase")
-    (True, False)
-    """
-    return word in _ASKED and _ASKED[word].search(_with_figures(text)) is not None
+    text = "\n".join(map(with_figures, lines))
+    missing = [word for word in content_words(question) if word not in _LIGHT and not _is_met(word, known, text)]
+    if known & _TACIT:
+        return missing
+    return [word for word in missing if word not in _TACIT]
 
 
 def answer_spans(line: str, question: str, max_words: int = 6) -> list[str]:
@@ -88,39 +77,48 @@ def asked_values(line: str, question: str) -> set[str]:
     >>> asked_values("The ferry leaves at half past ten.", "At what time does the ferry leave?")
     {'10'}
     """
-    kinds = {_ASKED[word] for word in content_words(question) if word in _ASKED}
     asked = set(content_words(question))
     return {
         word
-        for kind in kinds
+        for kind in asked_kinds(question)
         for word in content_words(line)
-        if word not in asked and (word.isdigit() if kind in (_FIGURE, _WHEN) else kind.fullmatch(word))
+        if word not in asked and (word.isdigit() if kind in FIGURES else kind.fullmatch(word))
     }
+
+
+def has_kind(text: str, question: str) -> bool:
+    """Tell whether a text holds an answer of the strictest kind that the question asks for; true if of none.
+
+    >>> has_kind("Car park. Camera 3", "What does parking cost?"), has_kind("Fee: 2 euros", "What does parking cost?")
+    (False, True)
+    """
+    kinds = asked_kinds(question)
+    return not kinds or kinds[0].search(with_figures(text)) is not None
 
 
 def _of_kind(spans: list[str], question: str) -> list[str]:
     """Return the spans that hold a figure, a colour or a time if such is asked for and any does, else all."""
-    kinds = [_ASKED[word] for word in content_words(question) if word in _ASKED]
-    if re.search(r"\bwhen\b", question, re.IGNORECASE):
-        kinds.append(_WHEN)
-    for kind in kinds:
-        spans = [span for span in spans if kind.search(_with_figures(span))] or spans
-        if kind is _COLOUR:
+    for kind in asked_kinds(question):
+        spans = [span for span in spans if kind.search(with_figures(span))] or spans
+        if kind is COLOUR:
             spans = [span for span in spans if kind.fullmatch(span)] or spans
     return spans
-
-
-def _with_figures(text: str) -> str:
-    return " ".join([text, *(word for word in content_words(text) if word.isdigit())])
 
 
 def _is_met(word: str, known: set[str], text: str) -> bool:
     if word in known or any(_akin(word, other) for other in known):
         return True
-    return asks_for(word, text)
+    return asks_for(word, text) or _is_part_of_day(word, text)
+
+
+def _is_part_of_day(word: str, text: str) -> bool:
+    hours = _PART_OF_DAY.get(word, ())
+    return any(int(hour) in hours for hour in re.findall(r"\b(\d{1,2})[:.]\d{2}\b", text))
 
 
 def _akin(one: str, other: str) -> bool:
-    """Tell whether two stems look like one word in two shapes: narrator and narrated, departure and departs."""
+    """Tell whether two stems are synonyms, or one word in two shapes: narrator and narrated, departure and departs."""
+    if any(one in group and other in group for group in _MEETING):
+        return True
     shared = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     return shared >= 5 and shared >= 0.6 * max(len(one), len(other))

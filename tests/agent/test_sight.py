@@ -7,7 +7,6 @@ import pytest
 
 from hicom_agent.agent.evidence import Evidence, fuse, word_support
 from hicom_agent.agent.sight import join_moments, runs, strength, strong_moments
-from hicom_agent.types import Utterance
 
 
 def moment(start_s: float, end_s: float, support: float = 0.8, text: str = "car") -> Evidence:
@@ -45,16 +44,12 @@ def test_what_two_routes_find_comes_before_what_one_finds() -> None:
 
 
 def test_shared_words_and_meaning_both_give_support_and_neighbours_half() -> None:
-    rows = [
-        Utterance(0, 1, "The suitcase is red."),
-        Utterance(1, 2, "It stands in the kitchen."),
-        Utterance(2, 3, "Goodbye."),
-    ]
-    own = word_support(["suitcas"], rows, 0, 0.5)
-    near = word_support(["suitcas"], rows, 1, 0.5)
-    far = word_support(["suitcas"], rows, 2, 0.5)
+    rows = ["The suitcase is red.", "It stands in the kitchen.", "Goodbye."]
+    own = word_support("the suitcase", rows[0], " ".join(rows[:2]), 0.5)
+    near = word_support("the suitcase", rows[1], " ".join(rows), 0.5)
+    far = word_support("the suitcase", rows[2], " ".join(rows[1:]), 0.5)
     assert 1 > own > near > far > 0
-    assert word_support(["suitcas"], rows, 0, 0.1) < own
+    assert word_support("the suitcase", rows[0], rows[0], 0.1) < own
 
 
 def test_a_weaker_shot_beside_a_strong_one_is_another_moment() -> None:
