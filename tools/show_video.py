@@ -45,7 +45,7 @@ def show_relevance(workspace: Workspace, video: str, question: str, file: Path |
     Moments are those that an answer would cite as seen. Without a `file` it is named after the video, in the working
     folder. Raises InputError for an empty question, a video without pictures, and a file that cannot be written.
     """
-    from hicom_agent.agent.sight import SEEN_FROM
+    from hicom_agent.agent.evidence import SEEN_FROM
     from hicom_agent.agent.where import peaks, relevance
     from hicom_agent.draw import Curve, draw_curve
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hicom_agent.agent.compose import Partial, Writer
-from hicom_agent.agent.evidence import Evidence, find_words
+from hicom_agent.agent.evidence import KINDS, Asked, Evidence, find_words
 from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.loop import CLIPS, FILTER, Run, cite
 from hicom_agent.agent.meter import Budget, Meter
@@ -66,10 +66,8 @@ class Agent:
 
     def search(self, query: str, video_ids: Sequence[str], limit: int) -> list[Hit]:
         """Return the moments of these videos that answer best to `query`, seen, said or written, best first."""
-        found: list[Evidence] = []
-        vector = self.encoder.encode_texts([query])[0]
-        for kind in ("speech", "texts"):
-            found += find_words(self.store, kind, query, vector, video_ids, limit)
+        asked = Asked(query, self.encoder.encode_texts([query])[0], query, topical=True)
+        found = [piece for kind in KINDS for piece in find_words(self.store, kind, asked, video_ids, limit)]
         for video_id in video_ids:
             film = Film.read(self.store, video_id)
             if film.frames and film.row.profile == self.encoder.version:  # pictures of another profile do not compare

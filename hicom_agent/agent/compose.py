@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from hicom_agent.agent.evidence import SUPPORT_FROM, Evidence
+from hicom_agent.agent.confidence import How
+from hicom_agent.agent.evidence import SEEN_FROM, Evidence
 from hicom_agent.agent.plan import SubQuestion, wants_names
+from hicom_agent.agent.reading import READ_FROM
 from hicom_agent.llm.grounding import content_words, neutralise, ungrounded
 from hicom_agent.llm.kinds import asked_kinds
 from hicom_agent.llm.spans import answer_spans, asked_values, has_kind, unmet
@@ -23,8 +25,6 @@ MAX_LINES = 6  # pieces of evidence the language model reads
 MAX_TOKENS = 48
 SUREST = 0.9  # share of the best support that a moment needs to be named where one is enough
 NAMED_FROM = 0.8  # support from which the names that the encoder has for a picture are an answer
-NEAR_FROM = 0.25  # support from which a piece may help to answer to the words of a question
-How = Literal["unseen", "named", "times", "whether", "quoted", "chosen", "written", "viewed", "listed", "order"]
 VERB: dict[Modality, str] = {"visual": "seen", "speech": "said", "text": "written"}
 NOT_HELD = ("not in the evidence", "not mentioned", "not stated", "does not say", "doesn't say", "no evidence")
 
@@ -63,16 +63,15 @@ def compose(sub: SubQuestion, pieces: Sequence[Evidence], writer: Callable[[], W
 
     Without a writer, for want of time, the best piece is quoted as it is.
 
-    What is said or written counts only if it answers to every word of the question: small models can't tell.
+    What is said or written counts only if it is likely to answer: small models can't tell.
     """
-    words = [piece for piece in pieces if piece.modality != "visual" and piece.support >= NEAR_FROM][:MAX_LINES]
-    said = _answering(sub, words)
-    believed = [p for p in pieces if p.support >= SUPPORT_FROM and (p in said or p.modality == "visual")]
+    words = [piece for piece in pieces if piece.modality != "visual"]
+    said = [piece for piece in words if piece.support >= READ_FROM][:MAX_LINES]
+    believed = [p for p in pieces if p in said or (p.modality == "visual" and p.support >= SEEN_FROM)]
     if not believed:
         return Partial("", 1 - max((piece.support for piece in pieces), default=0.0), tuple(pieces[:3]), "not seen")
-    said = [piece for piece in said if piece.support >= SUPPORT_FROM]
     if sub.kind == "open" and said:
-        return _words(sub, words, said, writer)
+        return _words(sub, words[:MAX_LINES], said, writer)
     lead = believed[0] if believed[0].modality == "visual" else said[0]
     same = [piece for piece in (believed if lead.modality == "visual" else said) if piece.modality == lead.modality]
     if sub.kind == "open" and (lead.support < NAMED_FROM or not wants_names(sub.text)):
@@ -80,16 +79,6 @@ def compose(sub: SubQuestion, pieces: Sequence[Evidence], writer: Callable[[], W
     if sub.kind in ("when", "count", "how long"):
         return _times(sub, same)
     return _yes(same) if sub.kind == "whether" else _seen(same)
-
-
-def _answering(sub: SubQuestion, words: list[Evidence]) -> list[Evidence]:
-    """Return the pieces that answer to every word of the question by themselves, or else with the words beside them.
-
-    Those that hold the kind of answer asked for come first, such as a price.
-    """
-    alone = [piece for piece in words if not unmet(sub.about, [piece.text])]
-    together = alone or [piece for piece in words if not unmet(sub.about, [piece.context])]
-    return sorted(together, key=lambda piece: not has_kind(piece.text, sub.text))
 
 
 def _seen(same: list[Evidence]) -> Partial:
@@ -138,7 +127,7 @@ def _words(
     other = contradiction(sub.text, said)
     if other is not None:
         text = "It is not the same everywhere: " + ", ".join(f'"{p.text}" ({span(p)})' for p in (lead, other))
-        return Partial(text, 0.5 * (lead.support + other.support), (lead, other), "contradictory")
+        return Partial(text, 0.5 * (lead.support + other.support), (lead, other), "contradictory", how="told apart")
     model = writer() if writer is not None else None
     draft = None
     if model is not None:
@@ -219,7 +208,7 @@ def best_sentence(text: str, question: str) -> str:
 
 
 def _sentences(text: str) -> list[str]:
-    return re.split(r"(?<=[.!?])\s+", text)
+    return re.split(r"(?<=[.!?])(?<!\b[A-Z]\.)\s+", text)  # not after an initial
 
 
 def span(piece: Evidence) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from hicom_agent.llm.grounding import content_words
-from hicom_agent.llm.spans import unmet
+from hicom_agent.agent.reading import line_support
 from hicom_agent.types import Modality, ScreenText, Utterance
 
 if TYPE_CHECKING:
@@ -18,9 +17,11 @@ if TYPE_CHECKING:
 
 RANK_OFFSET = 60  # of reciprocal rank fusion (Cormack and others, 2009)
 Window = tuple[float, float]  # seconds
+SEEN_FROM = 0.45  # strength from which a moment counts as showing it
+Kind = Literal["speech", "texts"]
+KINDS: tuple[Kind, ...] = ("speech", "texts")
 ALWAYS: Window = (0.0, math.inf)
 BREATH_S = 4.0  # a silence after which what is said is no more about the same
-SUPPORT_FROM = 0.45  # support at which a piece of evidence is believed to bear on the question
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +51,29 @@ def fuse(rankings: Iterable[Sequence[tuple[str, int]]]) -> dict[tuple[str, int],
     return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
 
 
-def find_words(
-    store: Store,
-    kind: Literal["speech", "texts"],
-    question: str,
-    vector: np.ndarray,
-    videos: Sequence[str],
-    limit: int,
-    about: str = "",
-) -> list[Evidence]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as lines are read for it."""
+
+    text: str
+    vector: np.ndarray  # of the text, among sentences
+    about: str  # the text without words that only say where to look
+    topical: bool = False  # it asks when something is said or shown, not what
+
+
+def find_words(store: Store, kind: Kind, asked: Asked, videos: Sequence[str], limit: int) -> list[Evidence]:
     """Return what was said (or written) that bears on the question, most surely first."""
-    dense = store.search_vectors(kind, vector, limit, list(videos))
-    exact = store.search_words(kind, question, limit, list(videos))
+    dense = store.search_vectors(kind, asked.vector, limit, list(videos))
+    exact = store.search_words(kind, asked.text, limit, list(videos))
     cosine = {(video_id, index): score for video_id, index, score in dense}
     fused = fuse([[(v, i) for v, i, _ in dense], [(v, i) for v, i, _ in exact]])
     rows = {v: store.speech(v) if kind == "speech" else store.texts(v) for v in {v for v, _ in fused}}
     found = []
     for key in list(fused)[:limit]:
         piece = _piece(kind, *key, rows[key[0]], 0.0)
-        support = word_support(about or question, piece.text, piece.context, cosine.get(key, 0.0))
-        found.append(replace(piece, support=support))
+        near = cosine.get(key, 0.0)
+        told = (asked.text, asked.about, piece.text, piece.context, near)
+        found.append(replace(piece, support=line_support(*told, topical=asked.topical)))
     return sorted(found, key=lambda piece: -piece.support)
 
 
@@ -83,7 +87,7 @@ def overlaps(start_s: float, end_s: float, window: Window) -> bool:
     return inside_s >= max(0.0, min(2.0, 0.5 * (end_s - start_s)))
 
 
-def read_words(store: Store, kind: Literal["speech", "texts"], video_id: str, window: Window) -> list[Evidence]:
+def read_words(store: Store, kind: Kind, video_id: str, window: Window) -> list[Evidence]:
     """Return all that was said (or written) in a window, in time order, whatever it is about."""
     rows = store.speech(video_id) if kind == "speech" else store.texts(video_id)
     found = [_piece(kind, video_id, i, rows, 1.0) for i in range(len(rows))]
@@ -103,20 +107,3 @@ def _beside(kind: str, rows: Sequence[Utterance | ScreenText], index: int) -> li
         near = rows[max(0, index - 1) : index + 2]
         return [each for each in near if each.start_s <= row.end_s + BREATH_S and row.start_s <= each.end_s + BREATH_S]
     return [each for each in rows if each.start_s < row.end_s and row.start_s < each.end_s]
-
-
-def word_support(asked: str, own: str, context: str, cosine: float) -> float:
-    """Return how surely words bear on what is `asked`, from meaning (cosine) and from the words of it that they meet.
-
-    The words beside them count half: "The suitcase is red. It stands in the kitchen."
-    """
-    num_words = len(set(content_words(asked)))
-    if not num_words:
-        return _squash(9 * (cosine - 0.45))
-    missing, far = len(set(unmet(asked, [own]))), len(set(unmet(asked, [context])))
-    covered = 1 - 0.5 * (missing + far) / num_words
-    return _squash(9 * (cosine - 0.45) + 4 * (covered - 0.5))
-
-
-def _squash(x: float) -> float:
-    return 1 / (1 + math.exp(-x))

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hicom_agent.agent.compose import Partial, Writer, compose, span
-from hicom_agent.agent.evidence import ALWAYS, Evidence, Window, find_words, overlaps, read_words
+from hicom_agent.agent.confidence import calibrate
+from hicom_agent.agent.evidence import ALWAYS, KINDS, Asked, Evidence, Window, find_words, overlaps, read_words
 from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.meter import Meter
 from hicom_agent.agent.operators import list_words, order, pick_one
@@ -115,6 +116,7 @@ class Run:
         began_s, meter = time.monotonic(), self.meter
         spent = (meter.clips_compressed, meter.clips_recalled, meter.visual_tokens)
         partial = pick_one(self._answer(wish), wish.pick)
+        partial = replace(partial, confidence=calibrate(partial.how, partial.confidence))
         now = (meter.clips_compressed, meter.clips_recalled, meter.visual_tokens)
         compressed, recalled, tokens = (after - before for after, before in zip(now, spent, strict=True))
         self.note(
@@ -179,11 +181,10 @@ class Run:
         return sorted(found, key=lambda piece: (piece.start_s, piece.end_s))
 
     def _words(self, sub: SubQuestion, window: Window) -> list[Evidence]:
-        vector = self.encoder.encode_texts([sub.text])[0]
+        asked = Asked(sub.text, self.encoder.encode_texts([sub.text])[0], sub.about, topical=sub.kind != "open")
         limit, videos = WORDS if window == ALWAYS else WORDS_IN_WINDOW, [self.film.video_id]
-        said = find_words(self.store, "speech", sub.text, vector, videos, limit, sub.about)
-        written = find_words(self.store, "texts", sub.text, vector, videos, limit, sub.about)
-        return [piece for piece in said + written if overlaps(piece.start_s, piece.end_s, window)]
+        found = [piece for kind in KINDS for piece in find_words(self.store, kind, asked, videos, limit)]
+        return [piece for piece in found if overlaps(piece.start_s, piece.end_s, window)]
 
     def _look(self, wish: Wish) -> Sight:
         sub = wish.sub
@@ -215,7 +216,8 @@ def _is_visual(sub: SubQuestion, partial: Partial) -> bool:
 def _choose(sub: SubQuestion, words: list[Evidence], sight: Sight) -> list[Evidence]:
     """Return the pieces an answer may rest on, surest first; words widen a question about the picture if very sure."""
     seen = bool(sight.evidence) and sub.sources[0] == "visual"  # then words that stand there too are beside the point
-    fitting = [] if seen else [piece for piece in words if piece.modality in sub.sources]
+    counted = sub.kind == "count" and len(sub.sources) > 1  # what is seen, unless the wording says that it is told
+    fitting = [] if seen or counted else [piece for piece in words if piece.modality in sub.sources]
     if "visual" in sub.sources and not sight.evidence:
         fitting += [piece for piece in words if piece.modality not in sub.sources and piece.support >= WIDEN_FROM]
     pieces = fitting + (sight.evidence or sight.closest[:3])

@@ -57,8 +57,8 @@ def order(task: Task, found: Sequence[Partial]) -> Partial:
     used = tuple(partial.used[0] for partial in found if partial.used)
     confidence = min(partial.confidence for partial in found)
     if missing:
-        reason = next(partial.reason for partial in found if partial.abstained)
-        return Partial(f"I did not find {missing[0]} in the video.", confidence, used, reason, how="order")
+        lost = next(partial for partial in found if partial.abstained)
+        return Partial(f"I did not find {missing[0]} in the video.", lost.confidence, used, lost.reason, how="order")
     one, other = (min(partial.used, key=lambda piece: piece.start_s) for partial in found)
     tokens = sum(partial.llm_tokens for partial in found)
     told = [f"{name} at {span(piece)}" for name, piece in zip(task.rivals, (one, other), strict=True)]

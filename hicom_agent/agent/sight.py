@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hicom_agent.agent.evidence import ALWAYS, Evidence, Window, fuse
+from hicom_agent.agent.evidence import ALWAYS, SEEN_FROM, Evidence, Window, fuse
 from hicom_agent.agent.film import Encoder, Film, open_look, read_features
 from hicom_agent.agent.meter import Budget
 from hicom_agent.compress import compress
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from hicom_agent.memory import Store
     from hicom_agent.types import Floats
 
-SEEN_FROM = 0.45  # strength from which a moment counts as showing it
 LIKELY_FROM = 0.3  # presence from which a frame is worth a look
 NEAR_STRONGEST = 0.6  # share of the film's strongest moment that another needs: what is there shows most clearly
 STILL_SEEN = 0.4  # share of the film's surest frame down to which a moment goes on

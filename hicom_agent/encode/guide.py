@@ -33,7 +33,7 @@ _ENDINGS = [
     re.compile(pattern)
     for pattern in (
         rf"\s*\b(?:anywhere |at any (?:time|point) )?(?:in|of|on|during|throughout) (?:the|this|that) {_FILM}$",
-        r"\s*\b(?:be |being )?(?:visible|seen|shown|in view|on camera|in sight|present)$",
+        r"\s*\b(?:be |being )?(?:visible|seen|shown|in view|on camera|in sight|present|on (?:the )?screen)$",
         r"\s*\b(?:appear(?:s|ing)?|show up|happens?|there|exactly|first|anywhere)$",
     )
 ]

@@ -19,7 +19,7 @@ _PLURALS = {"people": "people", "men": "man", "women": "woman", "children": "chi
 _KEEP = {"glasses", "sunglasses", "jeans", "trousers", "pants", "scissors", "binoculars", "bus", "gas", "lens", "grass"}
 _PREPOSITIONS = """
 in on at through into onto near by from along behind past over under across down up to of inside outside around beside
-between against during next front
+between against during next front cross crosses crossing enter enters entering leave leaves leaving pass passes passing
 """
 # names of classes that are more often something else in a question; they need an article before them
 _DOUBTFUL = """

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from hicom_agent.agent.compose import compose
+from hicom_agent.agent.compose import compose, is_told_otherwise
 from hicom_agent.agent.evidence import Evidence
 from hicom_agent.agent.plan import understand
 from hicom_agent.llm.text import Draft
@@ -89,8 +90,13 @@ def test_a_small_model_may_only_choose_among_words_of_the_evidence() -> None:
     assert partial.text in "the suitcase is in the kitchen"
 
 
-def test_words_that_do_not_answer_to_the_question_are_not_believed() -> None:
-    partial = compose(
-        understand("How much sugar is needed?"), [said("Stir in two cups of flour.")], lambda: Scripted("2")
-    )
-    assert partial.abstained
+def test_words_that_are_not_likely_to_answer_are_not_believed() -> None:
+    weak = replace(said("Stir in two cups of flour."), support=0.4)
+    partial = compose(understand("How much sugar is needed?"), [weak], lambda: Scripted("2"))
+    assert partial.abstained and partial.used == (weak,)
+
+
+def test_a_label_that_says_something_else_of_the_thing_is_no_answer() -> None:
+    menu = "MENU. Soup: pumpkin with ginger. Fish: 14 euros"
+    assert is_told_otherwise(menu, "Fish: 14 euros", "What does the soup cost?")
+    assert not is_told_otherwise(menu, "Fish: 14 euros", "What does the fish cost?")

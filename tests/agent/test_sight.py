@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hicom_agent.agent.evidence import Evidence, fuse, word_support
+from hicom_agent.agent.evidence import Evidence, fuse
+from hicom_agent.agent.reading import line_support
 from hicom_agent.agent.sight import join_moments, runs, strength, strong_moments
 
 
@@ -43,13 +44,13 @@ def test_what_two_routes_find_comes_before_what_one_finds() -> None:
     assert next(iter(ranked)) == ("v", 2)
 
 
-def test_shared_words_and_meaning_both_give_support_and_neighbours_half() -> None:
-    rows = ["The suitcase is red.", "It stands in the kitchen.", "Goodbye."]
-    own = word_support("the suitcase", rows[0], " ".join(rows[:2]), 0.5)
-    near = word_support("the suitcase", rows[1], " ".join(rows), 0.5)
-    far = word_support("the suitcase", rows[2], " ".join(rows[1:]), 0.5)
+def test_shared_words_and_meaning_both_give_support_and_neighbours_some() -> None:
+    rows, asked = ["The suitcase is red.", "It stands in the kitchen.", "Goodbye."], ("Where is the suitcase?",) * 2
+    own = line_support(*asked, rows[0], " ".join(rows[:2]), 0.5)
+    near = line_support(*asked, rows[1], " ".join(rows), 0.5)
+    far = line_support(*asked, rows[2], " ".join(rows[1:]), 0.5)
     assert 1 > own > near > far > 0
-    assert word_support("the suitcase", rows[0], rows[0], 0.1) < own
+    assert line_support(*asked, rows[0], rows[0], 0.1) < own
 
 
 def test_a_weaker_shot_beside_a_strong_one_is_another_moment() -> None:

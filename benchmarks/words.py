@@ -1,0 +1,203 @@
+"""Measure how well questions about words said and written are answered and declined, on films that are only words.
+
+    python benchmarks/words.py               # both halves; writes benchmarks/results/words.json
+    python benchmarks/words.py --half tuning --misses
+    python benchmarks/words.py --fit         # prints WEIGHTS for hicom_agent/agent/reading.py
+
+The films of words_set.json hold no pictures: real store, real sentence model, real small language model. Rules of
+reading are chosen on the tuning half.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hicom_agent.agent.evidence import ALWAYS, read_words
+from hicom_agent.agent.plan import understand
+from hicom_agent.agent.reading import READ_FROM, compare
+from hicom_agent.agent.temporal import read_task
+from hicom_agent.build import Workspace
+from hicom_agent.memory import Store
+from hicom_agent.settings import load_settings
+from hicom_agent.types import Clip, Record, ScreenText, Utterance, VideoInfo
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "examples"))
+from judge import holds, within  # noqa: E402
+
+STORE = HERE.parent / ".bench" / "words"
+RIDGE = 3.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A question, what was answered, and what that is worth."""
+
+    film: str
+    text: str
+    answerable: bool
+    answer: str
+    abstained: bool
+    confidence: float
+    right: bool
+    hit: bool  # the first citation is the line that answers
+
+
+def load_films(half: str) -> list[dict[str, Any]]:
+    """Return the films of a half, or of both."""
+    films: list[dict[str, Any]] = json.loads((HERE / "words_set.json").read_text())["films"]
+    return [film for film in films if half in ("both", film["half"])]
+
+
+def remember(work: Workspace, film: dict[str, Any], store: Store) -> str:
+    """Commit a film and return its id."""
+    video_id = sha256(json.dumps([film["said"], film["written"]]).encode()).hexdigest()
+    encoder = work.encoder
+    said, written = [Utterance(*row) for row in film["said"]], [ScreenText(*row) for row in film["written"]]
+    end_s = max(row.end_s for row in [*said, *written])
+    store.commit(
+        Record(
+            video_id=video_id[:16],
+            sha256=video_id,
+            path=f"/words/{film['name']}",
+            title=film["name"],
+            info=VideoInfo(end_s, 640, 360, "h264", "aac"),
+            profile=encoder.version,
+            clips=[Clip(0, 0, end_s)],
+            frames=[],
+            speech=said,
+            texts=written,
+            damage=[],
+            vectors={
+                "speech": encoder.encode_texts([row.text for row in said]),
+                "texts": encoder.encode_texts([row.text for row in written]),
+            },
+            covered_s=end_s,
+            settings_key="every=1.0 ocr speech",
+        )
+    )
+    return video_id[:16]
+
+
+def ask_words(work: Workspace, film: dict[str, Any], questions: Sequence[dict[str, Any]]) -> list[Row]:
+    """Ask questions of a film, and return what came of each."""
+    with Store.open(STORE, write=True) as store:
+        video_id = remember(work, film, store)
+        answers = [work.agent(store).ask(video_id, question["text"]) for question in questions]
+    rows = []
+    for question, answer in zip(questions, answers, strict=True):
+        kept = all(holds(answer.answer, group) for group in question["keywords"])
+        right = answer.abstained if not question["answerable"] else kept and not answer.abstained
+        cited = answer.citations[0] if answer.citations and not answer.abstained else None
+        start_s = question["start_s"]
+        hit = cited is not None and start_s is not None and within(cited.start_s, cited.start_s, [(start_s, start_s)])
+        told = (answer.answer, answer.abstained, answer.confidence, bool(right), hit)
+        rows.append(Row(film["name"], question["text"], question["answerable"], *told))
+    return rows
+
+
+def figures(rows: Sequence[Row]) -> dict[str, float]:
+    """Return the shares that count."""
+    able, unable = [row for row in rows if row.answerable], [row for row in rows if not row.answerable]
+    return {
+        "answerable": len(able),
+        "right": round(sum(row.right for row in able) / len(able), 3),
+        "cited_right": round(sum(row.hit for row in able) / len(able), 3),
+        "declined": round(sum(row.abstained for row in able) / len(able), 3),
+        "unanswerable": len(unable),
+        "declined_rightly": round(sum(row.abstained for row in unable) / len(unable), 3),
+    }
+
+
+# ---------------------------------------------------------------------- weights
+
+
+def gather(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return of every question of the tuning half and every line of its film: what they share, whether the line
+    answers, and the number of the question."""
+    seen, answers, number = [], [], []
+    for film in load_films("tuning"):
+        with Store.open(STORE, write=True) as store:
+            video_id = remember(work, film, store)
+            for question in film["questions"]:
+                sub = understand(read_task(question["text"], 1e9).text)
+                vector = work.encoder.encode_texts([sub.text])[0]
+                for kind in ("speech", "texts"):
+                    if {"speech": "speech", "texts": "text"}[kind] not in sub.sources:
+                        continue
+                    cosines = store.vectors(video_id, kind) @ vector
+                    for piece in read_words(store, kind, video_id, ALWAYS):
+                        near = float(cosines[piece.index])
+                        seen.append(compare(sub.text, sub.about, piece.text, piece.context, near))
+                        at_s = question["start_s"]
+                        answers.append(at_s is not None and abs(piece.start_s - at_s) < 0.01)
+                        number.append((film["name"], question["text"], question["answerable"]))
+    _, which = np.unique([f"{a}|{b}|{c}" for a, b, c in number], return_inverse=True)
+    return np.array(seen), np.array(answers, float), which
+
+
+def fit(work: Workspace, declined: float = 0.8) -> list[float]:
+    """Return the weights of a logistic curve, whose constant puts the share `declined` of the unanswerable below."""
+    x, y, which = gather(work)
+    mean, spread = x.mean(0), x.std(0) + 1e-9
+    mean[-1], spread[-1] = 0.0, 1.0
+    z, weights = (x - mean) / spread, np.zeros(x.shape[1])
+    pull = RIDGE * np.eye(len(weights))
+    pull[-1, -1] = 1e-6
+    for _ in range(50):
+        chance = 1 / (1 + np.exp(-z @ weights))
+        bend = (z * (chance * (1 - chance))[:, None]).T @ z + pull
+        weights = weights - np.linalg.solve(bend, z.T @ (chance - y) + pull @ weights)
+    scores = z @ weights
+    best = np.array([scores[which == each].max() for each in range(which.max() + 1)])
+    able = np.array([y[which == each].any() for each in range(which.max() + 1)])
+    threshold = np.quantile(best[~able], declined)
+    print(f"answerable above: {(best[able] > threshold).mean():.2f}")
+    plain = weights / spread
+    plain[-1] = (
+        weights[-1] - float((weights / spread * mean)[:-1].sum()) - threshold + math.log(READ_FROM / (1 - READ_FROM))
+    )
+    return [round(float(weight), 2) for weight in plain]
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--half", choices=("tuning", "held", "both"), default="both")
+    parser.add_argument("--misses", action="store_true", help="of the tuning half")
+    parser.add_argument("--fit", action="store_true", help="print weights fitted to the tuning half")
+    options = parser.parse_args()
+    work = Workspace(load_settings({"store": STORE, "profile": "nano"}))
+    if options.fit:
+        print("WEIGHTS =", tuple(fit(work)))
+        return
+    rows = {f["name"]: (f["half"], ask_words(work, f, f["questions"])) for f in load_films(options.half)}
+    halves = {half: [row for of, some in rows.values() for row in some if of == half] for half in ("tuning", "held")}
+    found = {half: figures(some) for half, some in halves.items() if some}
+    print(json.dumps(found, indent=1))
+    for row in halves["tuning"] if options.misses else []:
+        if not row.right:
+            print(
+                f"  {row.film}: {row.text}\n    {'answerable' if row.answerable else 'NOT in the film'}: {row.answer}"
+            )
+    if options.half == "both":
+        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True)
+        result = {"python": platform.python_version(), "commit": commit.stdout.strip(), "figures": found}
+        result["rows"] = [asdict(row) for some in halves.values() for row in some]
+        (HERE / "results" / "words.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

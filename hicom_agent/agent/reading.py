@@ -1,0 +1,51 @@
+"""How surely a line that was said or written answers a question: a logistic curve over what the two share.
+
+Sentence vectors find the right line but cannot tell a near miss from an answer; shared words can, but people ask in
+other words. `benchmarks/words.py --fit` fits the weights on the tuning halves of the sets of questions.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from hicom_agent.llm.grounding import content_words
+from hicom_agent.llm.spans import has_kind, unmet
+
+# of: cosine; words of the question that the line does not meet, and that it does not meet with the lines beside it,
+# as shares; their number; no answer of the kind asked for in the line, and beside it; one of a kind that is asked for;
+# names and figures of the question that are nowhere; and the constant
+WEIGHTS = (6.95, -2.78, -0.74, -0.34, -1.47, -0.87, -0.72, -1.19, -2.42)
+TOPICAL = 1.0  # added where only the topic is asked for
+READ_FROM = 0.45  # support from which a line is believed to answer; the constant is set so
+_NAME = re.compile(r"(?<=\s)[A-Z][a-z]+|\d[\d:.,]*")
+
+
+def line_support(question: str, about: str, own: str, context: str, cosine: float, *, topical: bool = False) -> float:
+    """Return how surely a line answers, 0 to 1; `about` is the question without words that only say where to look.
+
+    A `topical` question asks when something is said or shown: the line need not hold a time, for the index does.
+    """
+    seen = compare(question, about, own, context, cosine)
+    if topical:
+        seen = (*seen[:4], 0.0, 0.0, 0.0, *seen[7:])
+    return 1 / (1 + math.exp(-sum(w * x for w, x in zip(WEIGHTS, seen, strict=True)) - (TOPICAL if topical else 0.0)))
+
+
+def compare(question: str, about: str, own: str, context: str, cosine: float) -> tuple[float, ...]:
+    """Return what `WEIGHTS` are for; `context` is the line with those beside it."""
+    num_words = max(1, len(set(content_words(about))))
+    missing, far = set(unmet(about, [own])), set(unmet(about, [context]))
+    asked, elsewhere = has_kind(own, question), has_kind(context, question)
+    strange = sum(bool(far & set(content_words(word))) for word in _NAME.findall(question))
+    return (
+        cosine,
+        len(missing) / num_words,
+        len(far) / num_words,
+        float(len(far)),
+        float(not asked),
+        float(not elsewhere),
+        float(asked and not has_kind("", question)),
+        float(strange),
+        1.0,
+    )
