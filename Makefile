@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FAISS := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 STAMP := $(VENV)/.set-up
 
-.PHONY: setup models demo test check conformance bench soak clean
+.PHONY: setup models demo test check conformance bench quality soak clean
 
 setup: $(STAMP)
 
@@ -36,6 +36,10 @@ conformance: setup
 
 bench: models
 	$(BIN)/python benchmarks/ingest.py
+
+quality: models
+	$(BIN)/python benchmarks/quality.py
+	$(BIN)/python benchmarks/quality_table.py
 
 soak: models
 	$(BIN)/python benchmarks/soak.py

@@ -30,7 +30,7 @@ FOLDER = "conditioned"
 VIEW = -1  # in the place of a clip: tokens of several clips together, as a language model read them
 _WASTE = 0.25  # share of the token file that may be dead
 _LEAST_BYTES = 1 << 20  # dead bytes that are not worth a compaction
-_OF = "video_id = ? AND version = ? AND profile = ?"
+_OF = "video_id = ? AND indexed_at = ? AND profile = ?"
 
 Floats = NDArray[np.float32]
 Rows = list[tuple[Any, ...]]
@@ -156,9 +156,9 @@ class Conditioned:
             return -1
 
         def insert(db: sqlite3.Connection) -> int:
-            db.execute("DELETE FROM looks WHERE video_id = ? AND version != ?", [video.video_id, video.version])
+            db.execute("DELETE FROM looks WHERE video_id = ? AND indexed_at < ?", [video.video_id, video.indexed_at])
             blobs = [np.ascontiguousarray(a, np.float32).tobytes() for a in (look.vector, look.guide, look.presence)]
-            columns = "video_id, version, profile, text, vector, guide, presence, used_at"
+            columns = "video_id, indexed_at, profile, text, vector, guide, presence, used_at"
             row = [*_of(video), look.text, *blobs, time.time()]
             db.execute(f"INSERT OR IGNORE INTO looks ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             add_count(db, "misses")
@@ -189,20 +189,23 @@ class Conditioned:
     def check(self) -> list[str]:
         """Return what is kept and not whole, in words; it is not used, and `mend` drops it."""
         query = "SELECT video_id, text, clip, file, place, size, crc FROM tokens JOIN looks ON look = id"
-        rows: Rows = self._looks.read(lambda db: db.execute(query).fetchall(), [])
-        return [
-            f"tokens of {video_id} for {text!r}, clip {clip}"
-            for video_id, text, clip, file, *where in rows
-            if self._file(file).read(*where) is None
-        ]
 
-    def mend(self, known: Mapping[str, str]) -> int:
-        """Drop what is not whole, and what is of no generation in `known` (video: version); return how many entries."""
+        def find(db: sqlite3.Connection) -> list[str]:
+            return [
+                f"tokens of {video_id} for {text!r}, clip {clip}"
+                for video_id, text, clip, file, *where in db.execute(query).fetchall()
+                if self._file(file).read(*where) is None
+            ]
+
+        return self._looks.read(find, [])
+
+    def mend(self, known: Mapping[str, float]) -> int:
+        """Drop what is not whole or of no generation in `known` (video: when indexed); return how many entries."""
 
         def drop(db: sqlite3.Connection) -> int:
             before: int = db.execute("SELECT count(*) FROM tokens").fetchone()[0]
-            for key, video_id, version in db.execute("SELECT id, video_id, version FROM looks").fetchall():
-                if known.get(video_id) != version:
+            for key, video_id, at in db.execute("SELECT id, video_id, indexed_at FROM looks").fetchall():
+                if known.get(video_id) != at:
                     drop_looks(db, "id = ?", key)
             query = "SELECT file, place, size, crc, look, clip, frames FROM tokens"
             for file, place, size, crc, *key in db.execute(query).fetchall():
@@ -216,7 +219,7 @@ class Conditioned:
 
     def _append(self, rows: Sequence[tuple[int, int, str, bytes]], entries: Sequence[bytes]) -> None:
         """Write entries and then say where they are: what a killed writer leaves between is dead, and goes later."""
-        if not rows or not self._max_bytes:
+        if not rows or sum(map(len, entries)) > self._max_bytes:
             return
 
         def write(db: sqlite3.Connection) -> None:
@@ -264,20 +267,25 @@ class Conditioned:
     def _sweep(self, db: sqlite3.Connection) -> None:
         """Remove token files that compaction replaced, and what a killed one left."""
         current = self._file(file_number(db))
+        for number in [number for number, file in self._files.items() if file is not current]:
+            self._files.pop(number).close()
         for path in self._folder.glob("tokens-*.bin"):
             if path != current.path:
                 path.unlink(missing_ok=True)
-        for number in [number for number, file in self._files.items() if file is not current]:
-            self._files.pop(number).close()
 
     def _entry(self, key: int, clip: int, frames: str = "") -> bytes | None:
         query = "SELECT file, place, size, crc FROM tokens WHERE look = ? AND clip = ? AND frames = ?"
-        row = self._looks.read(lambda db: db.execute(query, [key, clip, frames]).fetchone(), None)
-        return self._file(row[0]).read(*row[1:]) if row else None
+
+        def read(db: sqlite3.Connection) -> bytes | None:
+            row = db.execute(query, [key, clip, frames]).fetchone()
+            return self._file(row[0]).read(*row[1:]) if row else None
+
+        return self._looks.read(read, None)  # under its lock: a file is closed when it is replaced
 
     def _file(self, number: int) -> TokenFile:
         return self._files.setdefault(number, TokenFile(self._folder / f"tokens-{number}.bin"))
 
 
-def _of(video: VideoRow) -> list[str]:
-    return [video.video_id, video.version, video.profile]
+def _of(video: VideoRow) -> list[str | float]:
+    """Return which generation is meant, by when it was made: versions begin anew for a video that was forgotten."""
+    return [video.video_id, video.indexed_at, video.profile]

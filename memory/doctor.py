@@ -155,7 +155,7 @@ def _check_conditioned(folder: Path) -> Iterator[Finding]:
 
 def _mend_conditioned(writer: Writer, folder: Path) -> list[str]:
     conditioned = Conditioned(folder, 0)
-    num = conditioned.mend({which.video_id: which.version for which in published(writer.db).values()})
+    num = conditioned.mend(dict(writer.db.execute("SELECT video_id, indexed_at FROM videos")))
     conditioned.close()
     return [f"dropped {num} entries of tokens that were damaged or out of date"] if num else []
 

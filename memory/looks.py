@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -16,14 +17,14 @@ from hicom_agent.memory.catalog import transaction
 from hicom_agent.memory.disk import make_folder
 
 CATALOG = "looks.sqlite"
-SCHEMA = 1
+SCHEMA = 2
 _FULL = 0.9  # share of the cap that eviction leaves
 _WAIT_S = 1.0  # for another process that writes
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _LOG = logging.getLogger(__name__)
 _TABLES = (
-    "CREATE TABLE looks (id INTEGER PRIMARY KEY AUTOINCREMENT, video_id TEXT, version TEXT, profile TEXT, text TEXT,"
-    " vector BLOB, guide BLOB, presence BLOB, used_at REAL, UNIQUE (video_id, version, profile, text))",
+    "CREATE TABLE looks (id INTEGER PRIMARY KEY AUTOINCREMENT, video_id TEXT, indexed_at REAL, profile TEXT, text TEXT,"
+    " vector BLOB, guide BLOB, presence BLOB, used_at REAL, UNIQUE (video_id, indexed_at, profile, text))",
     "CREATE TABLE tokens (look INTEGER REFERENCES looks ON DELETE CASCADE, clip INTEGER, frames TEXT, attended BLOB,"
     " file INTEGER, place INTEGER, size INTEGER, crc INTEGER, PRIMARY KEY (look, clip, frames)) WITHOUT ROWID",
     "CREATE TABLE counts (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID",
@@ -55,10 +56,8 @@ class Looks:
     def read(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         """Return what `work` reads; `otherwise` if there is nothing to read."""
         with self._lock:
-            if not self.exists:
-                return otherwise
             try:
-                return work(self._connect())
+                return work(self._connect()) if self.exists else otherwise
             except (sqlite3.Error, OSError) as error:
                 self._fail(error)
                 return otherwise
@@ -89,7 +88,12 @@ class Looks:
 
     def _connect(self) -> sqlite3.Connection:
         if self._open is None:
-            db = sqlite3.connect(self.folder / CATALOG, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+            address = (self.folder / CATALOG).absolute().as_uri()
+            writable = os.access(self.folder, os.W_OK)  # elsewhere nobody writes, and SQLite could not track readers
+            options = "" if writable else "?immutable=1"
+            db = sqlite3.connect(
+                address + options, uri=True, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
+            )
             try:
                 db.execute("PRAGMA foreign_keys = ON")
                 db.execute("PRAGMA synchronous = NORMAL")

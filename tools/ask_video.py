@@ -16,6 +16,9 @@ from hicom_agent.types import Answer, Coverage, Spend
 if TYPE_CHECKING:
     from hicom_agent.tools.workspace import Workspace
 
+MAX_ANSWER = 1000  # characters of an answer that an agent gets
+MAX_STRETCHES = 20  # of the film that was looked at
+MAX_STEPS_CHARS = 4000  # of the steps
 SHARE = 0.85  # of the time given, for looking; the rest is for putting it into words
 
 
@@ -84,10 +87,25 @@ def run(workspace: Workspace, arguments: AskArguments, max_seconds: float) -> di
         budget = Budget.of(seconds, arguments.max_visual_tokens, arguments.max_steps)
         answer = workspace.agent(still).ask(video_id, question, budget)
     found = VideoAnswer(**answer.model_dump(), next=_next(answer)).model_dump()
+    found["answer"] = _cut(found["answer"], MAX_ANSWER)
     if arguments.detail == "full":
-        return fit(fit(found, "steps", FULL_CHARS), "citations", FULL_CHARS)
+        found["steps"] = [_brief(step) for step in found["steps"]]
+        found["coverage"]["looked_at"] = found["coverage"]["looked_at"][:MAX_STRETCHES]
+        steps = found.pop("steps")
+        found = fit(found, "citations", FULL_CHARS - MAX_STEPS_CHARS)
+        return fit({**found, "steps": steps}, "steps", FULL_CHARS)
     found["steps"], found["coverage"]["looked_at"] = [], []
     return fit(found, "citations", SHORT_CHARS)
+
+
+def _brief(step: dict[str, Any]) -> dict[str, Any]:
+    """Return a step without the quotes of its citations, which its observation holds."""
+    cited = [{**citation, "quote": ""} for citation in step["citations"][:2]]
+    return {**step, "observation": _cut(step["observation"], 200), "citations": cited}
+
+
+def _cut(text: str, num_chars: int) -> str:
+    return text if len(text) <= num_chars else text[:num_chars].rstrip() + "\u2026"
 
 
 def answer_in_queue(question: str, job_id: str, next_step: str) -> dict[str, Any]:
@@ -111,7 +129,7 @@ def answer_in_queue(question: str, job_id: str, next_step: str) -> dict[str, Any
 
 def _next(answer: Answer) -> str:
     if answer.reason == "out of budget":
-        return "ask again with a larger max_seconds or max_visual_tokens"
+        return "ask again with a larger max_seconds, max_steps or max_visual_tokens"
     if answer.abstained:
         return "the citations are only the closest moments; try other words, or get_frames to look for yourself"
     return "get_frames with the frame_id of a citation shows it" if any(c.frame_id for c in answer.citations) else ""

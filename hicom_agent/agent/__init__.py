@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hicom_agent.agent.compose import Partial, Writer
-from hicom_agent.agent.evidence import KINDS, Asked, Evidence, find_words
+from hicom_agent.agent.evidence import KINDS, Asked, Evidence, cite, find_words
 from hicom_agent.agent.film import Encoder, Film
-from hicom_agent.agent.loop import CLIPS, FILTER, Run, cite
+from hicom_agent.agent.loop import CLIPS, FILTER, Run
 from hicom_agent.agent.meter import Budget, Meter
 from hicom_agent.agent.plan import split_question, understand
 from hicom_agent.agent.planner import Planner, go_on
 from hicom_agent.agent.sight import look
 from hicom_agent.agent.temporal import Task, read_task
 from hicom_agent.agent.view import Viewer
-from hicom_agent.errors import InputError
+from hicom_agent.errors import AnswerError, InputError
 from hicom_agent.types import Answer, Clip, Hit, Reason
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Agent", "Budget", "Viewer", "Writer"]
 
 NOT_FOUND = "I did not find this in the video."
+NO_TIME = "I did not come to this before the budget ended."
 
 
 class Agent:
@@ -58,11 +59,22 @@ class Agent:
         partials: list[Partial] = []
         for task in tasks:
             partials.append(run.do(task, partials[-1] if partials else None))
-        if self.planner is not None and meter.has_room():
-            ended = go_on(self.planner(), question, run)
+        if self.planner is not None and not meter.is_spent:
+            ended = self._plan(self.planner, question, run, partials)
             if ended is not None:
                 tasks, partials = [Task(question, question)], [ended]
         return self._join(question, tasks, partials, row, run)
+
+    @staticmethod
+    def _plan(planner: Callable[[], Planner], question: str, run: Run, partials: Sequence[Partial]) -> Partial | None:
+        """Return what a model that plans comes to; one that cannot be reached does not undo what rules found."""
+        try:
+            return go_on(planner(), question, run)
+        except AnswerError as error:
+            if all(partial.abstained for partial in partials):
+                raise
+            run.meter.notes.append(str(error))
+            return None
 
     def search(self, query: str, video_ids: Sequence[str], limit: int) -> list[Hit]:
         """Return the moments of these videos that answer best to `query`, seen, said or written, best first."""
@@ -129,9 +141,13 @@ def _reason(tasks: Sequence[Task], partials: Sequence[Partial], row: VideoRow, m
 
 def _text(tasks: Sequence[Task], partials: Sequence[Partial]) -> str:
     if len(partials) == 1:
-        return partials[0].text or NOT_FOUND
-    lines = [f"{task.asked}: {partial.text or NOT_FOUND}" for task, partial in zip(tasks, partials, strict=True)]
+        return _told(partials[0])
+    lines = [f"{task.asked}: {_told(partial)}" for task, partial in zip(tasks, partials, strict=True)]
     return "\n".join(lines)
+
+
+def _told(partial: Partial) -> str:
+    return partial.text or (NO_TIME if partial.reason == "out of budget" else NOT_FOUND)
 
 
 def _hit(piece: Evidence) -> Hit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from hicom_agent.agent.evidence import ALWAYS, Window
 from hicom_agent.types import parse_time
@@ -14,19 +15,22 @@ FILM = r"(?:film|video|clip|footage|movie|recording)"
 CLOCK = r"(?:\d{1,3}(?::\d{2}){1,2}(?:\.\d+)?|\d+(?:\.\d+)? ?(?:s|secs?|seconds?|mins?|minutes?)\b)"
 
 
-def read_clock(text: str, duration_s: float) -> tuple[Window, str]:
+def read_clock(text: str, duration_s: float, counts: Callable[[str], bool]) -> tuple[Window, str]:
     """Return the stretch that a question names by the clock or by share of the film, and the question without it.
 
-    A time that lies past the end of the film is no time of the film.
+    A time that lies past the end of the film is no time of the film, nor is one in a question that does not ask of
+    the film, which `counts` tells of what is left: "Which train leaves at 9:30".
 
-    >>> read_clock("What is written between 0:10 and 0:20", 60)
+    >>> read_clock("What is written between 0:10 and 0:20", 60, lambda rest: True)
     ((10.0, 20.0), 'What is written')
     """
     for pattern, read in _STRETCHES:
         found = pattern.search(text)
         window = read(found, duration_s) if found else None
-        if found and window is not None and window[0] < duration_s:
-            return window, (text[: found.start()] + text[found.end() :]).strip(" ,")
+        if found and window is not None and window[0] < duration_s and window[1] <= duration_s + AROUND_S:
+            rest = re.sub(r"\s+", " ", text[: found.start()] + text[found.end() :]).strip(" ,")
+            if counts(rest):
+                return window, rest
     return ALWAYS, text
 
 
@@ -34,7 +38,7 @@ def _seconds(text: str) -> float:
     number = re.match(r"\d+(?:\.\d+)?", text)
     if ":" in text or number is None:
         return parse_time(text)
-    return float(number[0]) * (60.0 if "m" in text else 1.0)
+    return float(number[0]) * (60.0 if "m" in text.lower() else 1.0)
 
 
 def _two(found: re.Match[str], duration_s: float) -> Window | None:
@@ -52,6 +56,8 @@ def _share(found: re.Match[str], duration_s: float) -> Window:
         middle_s = duration_s / 2
         return (0.0, middle_s) if found[1].lower() == "first" else (middle_s, duration_s)
     length_s = _seconds(found[2] if found[2][0].isdigit() else f"1 {found[2]}")
+    if found[1].lower() == "second":
+        return length_s, 2 * length_s
     return (0.0, length_s) if found[1].lower() == "first" else (max(0.0, duration_s - length_s), duration_s)
 
 
@@ -63,7 +69,7 @@ _STRETCHES = (
     ),
     (re.compile(rf"\b(?:before|until) ({CLOCK})", re.IGNORECASE), lambda found, duration_s: (0.0, _seconds(found[1]))),
     (
-        re.compile(rf"\b(?:at|around|about) (?:about )?({CLOCK})", re.IGNORECASE),
+        re.compile(rf"\b(?:at|around) (?:about )?({CLOCK})", re.IGNORECASE),
         lambda found, duration_s: (max(0.0, _seconds(found[1]) - AROUND_S), _seconds(found[1]) + AROUND_S),
     ),
     (
@@ -72,5 +78,10 @@ _STRETCHES = (
         ),
         _share,
     ),
-    (re.compile(rf"\b(?:at|in|near) the (?:very )?(beginning|start|end)(?: of the {FILM})?", re.IGNORECASE), _edge),
+    (
+        re.compile(
+            rf"\b(?:at|in|near) the (?:very )?(beginning|start|end)\b(?: of the {FILM}|(?! of\b))", re.IGNORECASE
+        ),
+        _edge,
+    ),
 )

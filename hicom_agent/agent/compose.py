@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from hicom_agent.agent.confidence import How
-from hicom_agent.agent.evidence import SEEN_FROM, Evidence
+from hicom_agent.agent.evidence import SEEN_FROM, Evidence, Pick
 from hicom_agent.agent.plan import SubQuestion, wants_names
 from hicom_agent.agent.reading import READ_FROM
 from hicom_agent.llm.grounding import content_words, neutralise, ungrounded
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MAX_TIMES = 12  # stretches an answer names
 MAX_LINES = 6  # pieces of evidence the language model reads
 MAX_TOKENS = 48
+NEAR_LEAD = 0.15  # how much less sure than the surest a line may be where every occurrence counts
 SUREST = 0.9  # share of the best support that a moment needs to be named where one is enough
 NAMED_FROM = 0.8  # support from which the names that the encoder has for a picture are an answer
 VERB: dict[Modality, str] = {"visual": "seen", "speech": "said", "text": "written"}
@@ -58,7 +59,9 @@ class Partial:
         return bool(self.reason)
 
 
-def compose(sub: SubQuestion, pieces: Sequence[Evidence], writer: Callable[[], Writer] | None) -> Partial:
+def compose(
+    sub: SubQuestion, pieces: Sequence[Evidence], writer: Callable[[], Writer] | None, pick: Pick = ""
+) -> Partial:
     """Return the answer to one sub-question from its evidence, most surely supported first in `pieces`.
 
     Without a writer, for want of time, the best piece is quoted as it is.
@@ -76,8 +79,13 @@ def compose(sub: SubQuestion, pieces: Sequence[Evidence], writer: Callable[[], W
     same = [piece for piece in (believed if lead.modality == "visual" else said) if piece.modality == lead.modality]
     if sub.kind == "open" and (lead.support < NAMED_FROM or not wants_names(sub.text)):
         return Partial("", 1 - lead.support, tuple(pieces[:3]), "not seen")
+    if lead.modality != "visual" and sub.kind != "open":
+        same = [piece for piece in same if piece.support >= lead.support - NEAR_LEAD]
     if sub.kind in ("when", "count", "how long"):
-        return _times(sub, same)
+        return _one(same, pick) if pick and len(same) > 1 else _times(sub, same)
+    if sub.kind == "whether" and pick and len(same) > 1:
+        one = _one(same, pick)
+        return replace(one, text=f"Yes, {one.text[0].lower()}{one.text[1:]}", how="whether")
     return _yes(same) if sub.kind == "whether" else _seen(same)
 
 
@@ -87,11 +95,17 @@ def _seen(same: list[Evidence]) -> Partial:
     return Partial(f"{lead.text} (seen at {span(lead)})", 0.6 * lead.support, (lead,), how="named")
 
 
+def _one(same: list[Evidence], pick: Pick) -> Partial:
+    """Return the first or the last of several moments."""
+    chosen = (min if pick == "first" else max)(same, key=lambda piece: piece.start_s)
+    text = f"{'First' if pick == 'first' else 'Last'} {VERB[chosen.modality]} at {span(chosen)}"
+    text += f': "{chosen.text}"' if chosen.modality != "visual" else ""
+    return Partial(text, chosen.support, (chosen,), how="times")
+
+
 def _times(sub: SubQuestion, same: list[Evidence]) -> Partial:
-    """Return stretches of time, in order; of what is said or written only the ones nearly as sure as the surest."""
+    """Return stretches of time, in order."""
     lead = same[0]
-    if lead.modality != "visual":
-        same = [piece for piece in same if piece.support >= lead.support - 0.15][:MAX_TIMES]
     shown = sorted(same, key=lambda piece: piece.start_s)[:MAX_TIMES]
     spans = ", ".join(span(piece) for piece in shown)
     if sub.kind == "count":

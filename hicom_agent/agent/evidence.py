@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from hicom_agent.agent.reading import line_support
-from hicom_agent.types import Modality, ScreenText, Utterance
+from hicom_agent.types import Citation, Modality, ScreenText, Utterance, timecode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +19,7 @@ RANK_OFFSET = 60  # of reciprocal rank fusion (Cormack and others, 2009)
 Window = tuple[float, float]  # seconds
 SEEN_FROM = 0.45  # strength from which a moment counts as showing it
 Kind = Literal["speech", "texts"]
+Pick = Literal["", "first", "last"]  # of several moments
 KINDS: tuple[Kind, ...] = ("speech", "texts")
 ALWAYS: Window = (0.0, math.inf)
 BREATH_S = 4.0  # a silence after which what is said is no more about the same
@@ -89,9 +90,11 @@ def overlaps(start_s: float, end_s: float, window: Window) -> bool:
 
 def read_words(store: Store, kind: Kind, video_id: str, window: Window) -> list[Evidence]:
     """Return all that was said (or written) in a window, in time order, whatever it is about."""
-    rows = store.speech(video_id) if kind == "speech" else store.texts(video_id)
-    found = [_piece(kind, video_id, i, rows, 1.0) for i in range(len(rows))]
-    return sorted((p for p in found if overlaps(p.start_s, p.end_s, window)), key=lambda p: (p.start_s, p.end_s))
+    rows: Sequence[Utterance | ScreenText] = store.speech(video_id) if kind == "speech" else store.texts(video_id)
+    modality: Modality = "speech" if kind == "speech" else "text"
+    inside = [(i, row) for i, row in enumerate(rows) if overlaps(row.start_s, row.end_s, window)]
+    found = [Evidence(video_id, modality, row.start_s, row.end_s, 1.0, row.text, i) for i, row in inside]
+    return sorted(found, key=lambda piece: (piece.start_s, piece.end_s))
 
 
 def _piece(kind: str, video_id: str, index: int, rows: Sequence[Utterance | ScreenText], support: float) -> Evidence:
@@ -107,3 +110,22 @@ def _beside(kind: str, rows: Sequence[Utterance | ScreenText], index: int) -> li
         near = rows[max(0, index - 1) : index + 2]
         return [each for each in near if each.start_s <= row.end_s + BREATH_S and row.start_s <= each.end_s + BREATH_S]
     return [each for each in rows if each.start_s < row.end_s and row.start_s < each.end_s]
+
+
+def cite(pieces: Sequence[Evidence], duration_s: float) -> list[Citation]:
+    """Return the pieces as citations, each once; their times come from the index and lie in the video."""
+    seen: dict[tuple[str, float, float, str], Citation] = {}
+    for piece in pieces:
+        start_s = min(max(0.0, piece.start_s), duration_s)
+        end_s = min(max(start_s, piece.end_s), duration_s)
+        seen[(piece.modality, start_s, end_s, piece.text)] = Citation(
+            video_id=piece.video_id,
+            start_s=round(start_s, 3),
+            end_s=round(end_s, 3),
+            timecode=timecode(start_s),
+            score=round(piece.support, 3),
+            modality=piece.modality,
+            quote=piece.text if piece.modality != "visual" else "",
+            frame_id=f"{piece.video_id}:{piece.index}" if piece.modality == "visual" else "",
+        )
+    return list(seen.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Encoder(Protocol):
     """What looking needs of an encoder."""
 
-    version: str
+    version: str  # of the vectors of frames
+    reads: str  # version of how questions are read, as far as it changes what they find
     temperature: float | None  # of compression
 
     def encode_guide(self, question: str) -> Floats:
@@ -59,6 +60,10 @@ class Film:
         """Return the id of the video."""
         return self.row.video_id
 
+    def asked_with(self, encoder: Encoder) -> VideoRow:
+        """Return the row under which looks of this encoder are kept: another reading finds other things."""
+        return replace(self.row, profile=f"{self.row.profile} {encoder.reads}")
+
     @property
     def step_s(self) -> float:
         """Return the usual time between sampled frames."""
@@ -82,7 +87,7 @@ class Film:
 
 def open_look(store: Store, encoder: Encoder, film: Film, question: str) -> Look:
     """Return where in the film it may be seen: as an earlier question that looked for the same found it, or anew."""
-    asked = store.conditioned.asked(film.row)
+    asked = store.conditioned.asked(film.asked_with(encoder))
     vectors = np.stack([each.vector for each in asked]) if asked else None
     same = same_look(question, [each.text for each in asked], encoder.encode_texts, vectors)
     kept = store.conditioned.recall(asked[same].key) if same is not None else None

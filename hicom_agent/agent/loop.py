@@ -7,27 +7,38 @@ finds the sign, then what is said from its end on. Where a language model plans,
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hicom_agent.agent.compose import Partial, Writer, compose, span
 from hicom_agent.agent.confidence import calibrate
-from hicom_agent.agent.evidence import ALWAYS, KINDS, Asked, Evidence, Window, find_words, overlaps, read_words
+from hicom_agent.agent.evidence import (
+    ALWAYS,
+    KINDS,
+    Asked,
+    Evidence,
+    Pick,
+    Window,
+    cite,
+    find_words,
+    overlaps,
+    read_words,
+)
 from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.meter import Meter
-from hicom_agent.agent.operators import list_words, order, pick_one
+from hicom_agent.agent.operators import list_words, order
 from hicom_agent.agent.plan import SubQuestion, names_nothing, understand
 from hicom_agent.agent.sight import Sight, look
-from hicom_agent.agent.temporal import Anchor, Pick, Task, anchor_question, narrow, read_task
+from hicom_agent.agent.temporal import Anchor, Task, anchor_question, narrow, read_task
 from hicom_agent.agent.view import Viewer, view
-from hicom_agent.types import Citation, Step, clean_text, timecode
+from hicom_agent.types import Step, clean_text
 
 if TYPE_CHECKING:
     from hicom_agent.memory import Store
 
 WORDS = 12  # utterances or texts looked at per question
-WORDS_IN_WINDOW = 200  # before those outside of the window are left out
+WORDS_IN_WINDOW = 200  # where every occurrence counts, or before those outside of a window are left out
 CLIPS = 8  # clips looked at per question
 CLIPS_FOR_ALL = 32  # where every occurrence counts: when, how often, how long; or where the first look found nothing
 WIDEN_FROM = 0.7  # support that words need when the wording asked for the picture
@@ -61,9 +72,8 @@ class Run:
         self.store, self.encoder, self.film, self.meter = store, encoder, film, meter
         self._writer, self._viewer = writer, viewer
         self.steps: list[Step] = []
+        self._planned: set[tuple[str, float, float]] = set()  # what a language model asked, and in which window
         self._num_more = 0  # likely clips that the last step did not look at
-
-    # ------------------------------------------------------------------ tasks
 
     def do(self, task: Task, before: Partial | None = None) -> Partial:
         """Return the answer to a task; `before` is the answer to the part of the question before it."""
@@ -71,8 +81,8 @@ class Run:
             return self._order(task)
         window = task.window
         for anchor in task.anchors:
-            found = self._find(anchor, before)
-            if found.abstained:
+            found = self._find(anchor, before, window)
+            if found.abstained or not found.used:
                 why = f"I did not find {anchor.text} in the video." if found.reason == "not seen" else ""
                 return replace(found, text=why)
             first, last = min(p.start_s for p in found.used), min(p.end_s for p in found.used)
@@ -83,12 +93,12 @@ class Run:
         pick = task.pick or (_nearest(task) if names_nothing(sub) else "")
         return self._look_twice(Wish(sub, window, pick))
 
-    def _find(self, anchor: Anchor, before: Partial | None) -> Partial:
+    def _find(self, anchor: Anchor, before: Partial | None, window: Window) -> Partial:
         """Return when something is that says when to look."""
-        if anchor.is_answer_before and before is not None and not before.abstained:
-            return before
+        if anchor.is_answer_before:
+            return before if before is not None else Partial("", 0.5, (), "not seen")
         text, pick = anchor_question(anchor.text)
-        return self._look_twice(Wish(understand(text), pick=pick, why=anchor.relation))
+        return self._look_twice(Wish(understand(text), window, pick, anchor.relation))
 
     def _order(self, task: Task) -> Partial:
         """Return which of two things comes first, or whether one comes before the other."""
@@ -106,8 +116,6 @@ class Run:
             return self.ask(replace(wish, wide=True, why=f"{wish.why} more clips".strip()))
         return partial
 
-    # ------------------------------------------------------------------ one step
-
     def ask(self, wish: Wish) -> Partial:
         """Take one step: ask, observe, and note it."""
         if not self.meter.has_room():
@@ -115,7 +123,7 @@ class Run:
         self.meter.num_steps += 1
         began_s, meter = time.monotonic(), self.meter
         spent = (meter.clips_compressed, meter.clips_recalled, meter.visual_tokens)
-        partial = pick_one(self._answer(wish), wish.pick)
+        partial = self._answer(wish)
         partial = replace(partial, confidence=calibrate(partial.how, partial.confidence))
         now = (meter.clips_compressed, meter.clips_recalled, meter.visual_tokens)
         compressed, recalled, tokens = (after - before for after, before in zip(now, spent, strict=True))
@@ -147,8 +155,10 @@ class Run:
         window = (max(task.window[0], after_s or 0.0), min(task.window[1], before_s or ALWAYS[1]))
         if window[0] >= min(window[1], self.film.row.duration_s):
             return f"nothing lies after {window[0]:.0f} s and before {window[1]:.0f} s"
-        if any(step.ask.casefold() == task.asked.casefold() and step.start_s == window[0] for step in self.steps):
+        planned = (task.asked.casefold(), *window)
+        if planned in self._planned or any(step.ask.casefold() == planned[0] for step in self.steps if not after_s):
             return "this was asked before; ask something else, answer, or give up"
+        self._planned.add(planned)
         self.do(replace(task, window=window))
         return ""
 
@@ -158,7 +168,9 @@ class Run:
         began_s = time.monotonic()
         told = "visual" not in sub.sources
         if names_nothing(sub) and (told or (len(sub.sources) > 1 and (wish.pick or wish.window != ALWAYS))):
-            return list_words(self._all_words(sub, wish.window), wish.pick)
+            listed = list_words(self._all_words(sub, wish.window), wish.pick)
+            if told or not listed.abstained:
+                return listed
         words = self._words(sub, wish.window)
         meter.retrieval_s += time.monotonic() - began_s
         began_s = time.monotonic()
@@ -166,7 +178,7 @@ class Run:
         meter.compression_s += time.monotonic() - began_s
         began_s = time.monotonic()
         over = meter.budget.is_over
-        partial = compose(sub, _choose(sub, words, sight), None if over else self._writer)
+        partial = compose(sub, _choose(sub, words, sight), None if over else self._writer, wish.pick)
         if not over and self._viewer is not None and sight.looked_at and _is_visual(sub, partial):
             partial, seen = view(sub, sight, self.film, self.store, self.encoder, self._viewer())
             meter.add_view(seen)
@@ -182,7 +194,8 @@ class Run:
 
     def _words(self, sub: SubQuestion, window: Window) -> list[Evidence]:
         asked = Asked(sub.text, self.encoder.encode_texts([sub.text])[0], sub.about, topical=sub.kind != "open")
-        limit, videos = WORDS if window == ALWAYS else WORDS_IN_WINDOW, [self.film.video_id]
+        few, videos = window == ALWAYS and sub.kind in ("open", "whether"), [self.film.video_id]
+        limit = WORDS if few else WORDS_IN_WINDOW
         found = [piece for kind in KINDS for piece in find_words(self.store, kind, asked, videos, limit)]
         return [piece for piece in found if overlaps(piece.start_s, piece.end_s, window)]
 
@@ -234,22 +247,3 @@ def _observe(partial: Partial) -> str:
         told = partial.text or ("nothing found" if partial.reason == "not seen" else partial.reason)
         return f"{told}; the closest moments: {near}" if near else told
     return clean_text(partial.text)
-
-
-def cite(pieces: Sequence[Evidence], duration_s: float) -> list[Citation]:
-    """Return the pieces as citations, each once; their times come from the index and lie in the video."""
-    seen: dict[tuple[str, float, float], Citation] = {}
-    for piece in pieces:
-        start_s = min(max(0.0, piece.start_s), duration_s)
-        end_s = min(max(start_s, piece.end_s), duration_s)
-        seen[(piece.modality, start_s, end_s)] = Citation(
-            video_id=piece.video_id,
-            start_s=round(start_s, 3),
-            end_s=round(end_s, 3),
-            timecode=timecode(start_s),
-            score=round(piece.support, 3),
-            modality=piece.modality,
-            quote=piece.text if piece.modality != "visual" else "",
-            frame_id=f"{piece.video_id}:{piece.index}" if piece.modality == "visual" else "",
-        )
-    return list(seen.values())

@@ -78,7 +78,14 @@ class Meter:
         if self.num_steps + num_steps > self.budget.max_steps:
             self.cut_short(f"{self.budget.max_steps} steps were taken")
             return False
+        if self.budget.is_over:
+            self.cut_short("the time was up")
         return not self.budget.is_over
+
+    @property
+    def is_spent(self) -> bool:
+        """Return whether no more steps or seconds are left."""
+        return self.num_steps >= self.budget.max_steps or self.budget.is_over
 
     @property
     def left(self) -> Budget:

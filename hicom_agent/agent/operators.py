@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from hicom_agent.agent.compose import VERB, Partial, span
-from hicom_agent.agent.evidence import Evidence
-from hicom_agent.agent.temporal import Pick, Task
+from hicom_agent.agent.evidence import Evidence, Pick
+from hicom_agent.agent.temporal import Task
 
 MAX_LISTED = 6  # lines that an answer quotes
 LINE_CHARS = 120  # of what is said that is quoted where one piece of it is asked for
 BREATH_S = 2.5  # a silence that ends what is said in one go
+QUOTE_CHARS = 240  # of one line in a list
 SAME_S = 0.5  # moments nearer to each other begin together
-
-
-def pick_one(partial: Partial, pick: Pick) -> Partial:
-    """Return the answer with its first or last moment only; one that rests on a single moment stays as it is."""
-    if not pick or partial.abstained or len(partial.used) < 2 or partial.how not in ("times", "whether"):
-        return partial
-    chosen = (min if pick == "first" else max)(partial.used, key=lambda piece: piece.start_s)
-    text = f"{'First' if pick == 'first' else 'Last'} {VERB[chosen.modality]} at {span(chosen)}"
-    text += f': "{chosen.text}"' if chosen.modality != "visual" else ""
-    return replace(partial, text=text, used=(chosen,))
 
 
 def list_words(pieces: Sequence[Evidence], pick: Pick) -> Partial:
@@ -32,9 +22,14 @@ def list_words(pieces: Sequence[Evidence], pick: Pick) -> Partial:
     shown = [pieces[0] if pick == "first" else pieces[-1]] if pick else list(pieces[:MAX_LISTED])
     if pick:
         shown = _together(pieces, shown[0])
-    lines = [f'"{piece.text}" ({VERB[piece.modality]} at {span(piece)})' for piece in shown]
+    lines = [f'"{shorten(piece.text)}" ({VERB[piece.modality]} at {span(piece)})' for piece in shown]
     more = f" and {len(pieces) - len(shown)} more" if not pick and len(pieces) > len(shown) else ""
     return Partial("; ".join(lines) + more, min(piece.support for piece in shown), tuple(shown), how="listed")
+
+
+def shorten(text: str) -> str:
+    """Return a text, cut where it is too long to be quoted in an answer."""
+    return text if len(text) <= QUOTE_CHARS else text[:QUOTE_CHARS].rstrip() + "\u2026"
 
 
 def _together(pieces: Sequence[Evidence], one: Evidence) -> list[Evidence]:
@@ -58,7 +53,8 @@ def order(task: Task, found: Sequence[Partial]) -> Partial:
     confidence = min(partial.confidence for partial in found)
     if missing:
         lost = next(partial for partial in found if partial.abstained)
-        return Partial(f"I did not find {missing[0]} in the video.", lost.confidence, used, lost.reason, how="order")
+        text = f"I did not find {missing[0]} in the video." if lost.reason == "not seen" else ""
+        return Partial(text, lost.confidence, used, lost.reason, how="order")
     one, other = (min(partial.used, key=lambda piece: piece.start_s) for partial in found)
     tokens = sum(partial.llm_tokens for partial in found)
     told = [f"{name} at {span(piece)}" for name, piece in zip(task.rivals, (one, other), strict=True)]

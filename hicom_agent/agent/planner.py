@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hicom_agent.agent.compose import Partial
+from hicom_agent.agent.confidence import calibrate
 from hicom_agent.agent.evidence import Evidence
 from hicom_agent.llm.grounding import neutralise, ungrounded
 from hicom_agent.prompts import load_prompt
@@ -38,7 +39,7 @@ class Planner(Protocol):
 class Plan(BaseModel):
     """What a model says comes next; one of `ask`, `answer` and `give_up`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     ask: str = Field("", max_length=500)
     after: float | None = Field(None, ge=0)
@@ -54,7 +55,7 @@ def go_on(planner: Planner, question: str, run: Run) -> Partial | None:
     Raises AnswerError where the model cannot be reached.
     """
     faults = 0
-    while faults < MAX_FAULTS and run.meter.has_room():
+    while faults < MAX_FAULTS and not run.meter.is_spent:
         written = planner.write(load_prompt("plan_system"), _tell(question, run), max_tokens=MAX_TOKENS)
         run.meter.llm_tokens += written.num_tokens_in + written.num_tokens_out
         plan = read_plan(written.text)
@@ -65,8 +66,8 @@ def go_on(planner: Planner, question: str, run: Run) -> Partial | None:
         elif plan.answer:
             used, fault = check_answer(plan, question, run.steps)
             if not fault:
-                confidence = min(1.0, max(0.0, written.likelihood)) * min(piece.support for piece in used)
-                return Partial(plan.answer, confidence, used, how="written")
+                raw = min(1.0, max(0.0, written.likelihood)) * min(piece.support for piece in used)
+                return Partial(plan.answer, calibrate("written", raw), used, how="written")
         else:
             return None
         if fault:
@@ -87,12 +88,12 @@ def read_plan(text: str) -> Plan | str:
         return f'no JSON object in {text[:80]!r}; write one such as {{"ask": "When does the bus come?"}}'
     try:
         plan = Plan(**json.loads(found[0]))
-    except (json.JSONDecodeError, TypeError) as error:
-        return f"this is no JSON object: {error}"
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         return f"{where}: {first['msg']}; the keys are {', '.join(Plan.model_fields)}"
+    except (ValueError, TypeError, RecursionError) as error:
+        return f"this is no JSON object: {str(error)[:200]}"
     if sum(map(bool, (plan.ask.strip(), plan.answer.strip(), plan.give_up.strip()))) != 1:
         return "write exactly one of ask, answer and give_up"
     return plan
@@ -140,7 +141,16 @@ def _tell(question: str, run: Run) -> str:
 
 
 def _line(step: Step) -> str:
-    where = "" if not step.start_s and step.end_s is None else f" [{step.start_s:.0f} s to {step.end_s or 'the end'}]"
+    where = (
+        ""
+        if not step.start_s and step.end_s is None
+        else f" [{step.start_s:.0f} s to {'the end' if step.end_s is None else f'{step.end_s:.0f} s'}]"
+    )
     word = "failed" if step.failed else "found" if step.answered else "not found"
-    quotes = "".join(f' | {timecode(c.start_s)} "{neutralise(c.quote)}"' for c in step.citations[:4] if c.quote)
-    return f"{step.number}. {neutralise(step.ask)}{where} -> {word}: {neutralise(step.observation)}{quotes}"
+    quotes = "".join(f' | {timecode(c.start_s)} "{_inside(c.quote)}"' for c in step.citations[:4] if c.quote)
+    return f'{step.number}. {_inside(step.ask)}{where} -> {word}: "{_inside(step.observation)}"{quotes}'
+
+
+def _inside(text: str) -> str:
+    """Return a text that cannot leave the quotation marks around it, nor look like another step."""
+    return neutralise(text).replace('"', "'").replace("|", "/").replace("->", ">")

@@ -79,7 +79,9 @@ def look(
     kept = open_look(store, encoder, film, question)
     inside = [clip for clip in film.clips if clip.start_s < window[1] and clip.end_s > window[0]]
     ranked = find_clips(store, film, kept, inside)
-    seen_before = [clip for clip, _ in store.conditioned.search(film.row, kept.guide, SEEN_BEFORE)]
+    if not ranked and window != ALWAYS:  # the likeliest of a film may all lie elsewhere
+        ranked = [clip for clip in inside if film.indices_in(clip)]
+    seen_before = [clip for clip, _ in store.conditioned.search(film.asked_with(encoder), kept.guide, SEEN_BEFORE)]
     clips = ranked[:limit] + [clip for clip in ranked[limit:] if clip.index in seen_before]
     sight = Sight(key=kept.key, num_more=len(ranked) - len(clips))
     _compress(sight, kept, clips, store, encoder, film, budget)
@@ -90,7 +92,8 @@ def look(
         here = presence[indices.start : indices.stop]
         sight.evidence += [_moment(film, compressed, here, run) for run in runs(here, low)]
         best = int(np.argmax(here))
-        sight.closest.append(_moment(film, compressed, here, (best, best)))
+        if window[0] <= film.frames[indices.start + best].time_s < window[1]:
+            sight.closest.append(_moment(film, compressed, here, (best, best)))
     sight.evidence = strong_moments(sight.evidence, film.step_s)
     sight.closest.sort(key=lambda piece: -piece.support)
     shown = sight.evidence or sight.closest[:CLOSEST]
@@ -119,7 +122,7 @@ def _compress(
         sight.compressed.append(compressed)
         num_tokens += len(compressed.tokens)
     if kept.key < 0:
-        sight.key = store.conditioned.remember(film.row, kept, sight.compressed)
+        sight.key = store.conditioned.remember(film.asked_with(encoder), kept, sight.compressed)
     elif sight.compressed:
         store.conditioned.extend(kept.key, sight.compressed)
 

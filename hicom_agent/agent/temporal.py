@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hicom_agent.agent.clock import CLOCK, FILM, read_clock
-from hicom_agent.agent.evidence import ALWAYS, Window
+from hicom_agent.agent.evidence import ALWAYS, Pick, Window
 from hicom_agent.agent.plan import understand
 
-Pick = Literal["", "first", "last"]
 Relation = Literal["before", "after"]
 
 _FILMIC = re.compile(
@@ -23,8 +22,17 @@ _FILMIC = re.compile(
     r"on the screen|film|video|clip|footage|titles?|captions?|signs?|cards?|slides?|subtitles?|scenes?)\b",
     re.IGNORECASE,
 )
+_TOLD = re.compile(  # "Is there a bench between the tree and the house?" asks of a place
+    r"\b(?:sa(?:y|ys|id)|mention(?:s|ed)?|hear[sd]?|written|reads?|happens?|happened|shown|appears?|comes?)\b",
+    re.IGNORECASE,
+)
+_NO_TIME = re.compile(  # "looks after", "more than once"
+    r"\b(?:look(?:s|ed|ing)?|runs?|ran|running|go(?:es|ing)?|nam(?:e|es|ed)|takes?|chas(?:e|es|ing)|more than|only"
+    r"|at least|just|ask(?:s|ed)?|called)$",
+    re.IGNORECASE,
+)
 _NO_EVENT = re.compile(
-    r"^(?:which|what|work|school|dinner|lunch|breakfast|noon|midnight|dark|half|quarter|\d"
+    r"^(?:in\b|which|what|work|school|dinner|lunch|breakfast|noon|midnight|dark|half|quarter|\d"
     r"|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b)",
     re.IGNORECASE,
 )
@@ -102,7 +110,7 @@ def read_task(question: str, duration_s: float) -> Task:
     order = _read_order(text)
     if order is not None:
         return order
-    window, text = read_clock(text, duration_s)
+    window, text = read_clock(text, duration_s, _asks_of_film)
     anchors, text = _read_anchors(text)
     pick, text = read_pick(text)
     return Task(text, asked, window, anchors, pick)
@@ -129,7 +137,7 @@ def _read_order(text: str) -> Task | None:
         pick: Pick = "first" if word.lower() in ("first", "earlier") else "last"
         return Task(text, text, pick=pick, rivals=(_event(one), _event(other)))
     found = _IS_BEFORE.match(text)
-    if found and _is_event(found[3]) and not re.search(CLOCK, found[3]):
+    if found and _is_event(found[3]) and not re.search(CLOCK, found[3]) and not _NO_TIME.search(found[1]):
         claim: Relation = "before" if found[2].lower() == "before" else "after"
         return Task(text, text, rivals=(_event(found[1]), _event(found[3])), claim=claim)
     return None
@@ -137,17 +145,23 @@ def _read_order(text: str) -> Task | None:
 
 def _read_anchors(text: str) -> tuple[tuple[Anchor, ...], str]:
     found = _BETWEEN.match(text)
-    if found and _is_filmic(found[1]) and _is_event(found[2]) and _is_event(found[3]):
+    if found and _TOLD.search(found[1]) and _is_event(found[2]) and _is_event(found[3]):
         return (Anchor("after", _event(found[2])), Anchor("before", _event(found[3]))), found[1]
     ahead = _RELATED_AHEAD.match(text)
     found = _RELATED.match(text)
     main, word, event = (
         (ahead[3], ahead[1], ahead[2]) if ahead else (found[1], found[2], found[3]) if found else ("",) * 3
     )
-    if not main or not _is_event(event) or not _is_filmic(main):
+    if not main or not _is_event(event) or not _is_filmic(main) or _NO_TIME.search(main):
+        return (), text
+    if word.lower() == "once" and len(event.split()) < 3:
         return (), text
     relation: Relation = "before" if word.lower() in ("before", "until") else "after"
     return (Anchor(relation, _event(event)),), main
+
+
+def _asks_of_film(main: str) -> bool:
+    return bool(_FILMIC.search(main)) or understand(main).kind in ("count", "how long")
 
 
 def _is_filmic(main: str) -> bool:

@@ -33,6 +33,7 @@ class HIComEncoder:
     """V and E stay on the model's device as tensors, in the place of arrays; pooled vectors are arrays."""
 
     name = "hicom-7b"
+    reads = "1"  # raise when a change here alters what a question finds
     temperature: float | None = None  # of compression: the square root of the width, as trained
 
     def __init__(

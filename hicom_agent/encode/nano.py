@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from hicom_agent.types import Floats, Picture
 
 CODE_VERSION = 3  # raise when a change here alters vectors
+READING_VERSION = 1  # raise when a change here, in presence.py or things.py alters what a question finds
 BATCH = 4  # pictures at once; more fall out of the cache
 # mean AUC of 25 queries by pooled vectors: 0.93 with it; 0.91 without, and with the question as it is
 PROMPT = "a photo of"
@@ -58,6 +59,7 @@ class NanoEncoder:
         self._threads = threads or torch.get_num_threads()
         files = [lite0, minilm / "model.safetensors", *sorted(labels.glob("*.txt"))]
         self.version = f"{CODE_VERSION}-{_checksum(files)}"
+        self.reads = f"{READING_VERSION}-{_checksum([THINGS])}"
         self.labels = load_labels(labels)
         self._vocabulary = Vocabulary(THINGS, self.labels)
         self._lite0_path = lite0

@@ -189,6 +189,16 @@ def test_the_same_question_again_is_refused_and_giving_up_keeps_what_was_found(p
     assert any("asked before" in step.observation for step in answer.steps)
 
 
-def test_a_model_that_cannot_be_reached_is_an_error(planned: Callable[..., Answer]) -> None:
+def test_a_model_that_cannot_be_reached_undoes_nothing_and_is_an_error_where_nothing_was_found(
+    planned: Callable[..., Answer],
+) -> None:
+    answer = planned("What is written last?")  # the script is empty: the chat model raises
+    assert cited(answer) == [90] and "made:up" in answer.spend.note
     with pytest.raises(AnswerError):
-        planned("Who painted the wall?")  # the script is empty: the chat model raises
+        planned("Which breed is the dog?")
+
+
+def test_time_that_is_up_is_said_and_not_taken_for_an_absence(store: Store, encoder: NanoEncoder) -> None:
+    agent = Agent(store, encoder, lambda: pytest.fail("no words are needed"))
+    answer = agent.ask(VIDEO, "What is said after the ferry sign?", Budget(until_s=0.0))
+    assert answer.reason == "out of budget" and "time was up" in answer.spend.note and "budget" in answer.answer

@@ -24,6 +24,7 @@ class PatchEncoder:
     """Sees the thing in the middle patch of every frame and is `sure` of it; knows patches, not places."""
 
     version = "made-1"
+    reads = "1"
     temperature: float | None = 0.1
 
     def __init__(self, sure: float = 0.6, *, pads: bool = False) -> None:

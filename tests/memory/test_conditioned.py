@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -189,7 +188,7 @@ def test_a_killed_writer_leaves_what_was_there_and_no_half_entry(tmp_path: Path,
     row = store.video(A)
     big = [make_clip(i, num_tokens=1500, width=1011) for i in range(2)]
     key = store.conditioned.remember(row, make_look("old"), big)
-    cap = int(2.5 * len(pack_clip(big[0]))) if step != "tokens-compacted" else 100
+    cap = int(2.5 * len(pack_clip(big[0]))) if step != "tokens-compacted" else 100_000
     environment = {**os.environ, CRASH_VARIABLE: step}
     command = [sys.executable, "-c", KILLED, str(tmp_path), str(cap)]
     done = subprocess.run(command, env=environment, cwd=Path(__file__).resolve().parents[2])
@@ -202,19 +201,23 @@ def test_a_killed_writer_leaves_what_was_there_and_no_half_entry(tmp_path: Path,
     assert store.conditioned.check() == []
 
 
-def _write_many(folder: str, mark: int) -> None:
-    with Store.open(Path(folder)) as store:
-        for i in range(10):
-            store.conditioned.remember(store.video(A), make_look(f"{mark} {i}", i), [make_clip(i, mark)])
+MANY = """
+import sys
+from pathlib import Path
+from tests.memory.test_conditioned import A, make_clip, make_look
+from hicom_agent.memory import Store
+mark = int(sys.argv[2])
+with Store.open(Path(sys.argv[1])) as store:
+    for i in range(10):
+        store.conditioned.remember(store.video(A), make_look(f"{mark} {i}", i), [make_clip(i, mark)])
+"""
 
 
 def test_two_processes_write_at_once_and_both_are_kept(tmp_path: Path, store: Store) -> None:
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_write_many, args=(str(tmp_path), mark)) for mark in (1, 2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
+    command = [sys.executable, "-c", MANY, str(tmp_path)]
+    root = Path(__file__).resolve().parents[2]
+    processes = [subprocess.Popen([*command, mark], cwd=root) for mark in ("1", "2")]
+    assert [process.wait(60) for process in processes] == [0, 0]
     asked = {a.text: a.key for a in store.conditioned.asked(store.video(A))}
     assert len(asked) == 20 and store.conditioned.check() == []
     assert same(make_clip(7, 2), store.conditioned.clip(asked["2 7"], make_clip(7).clip))

@@ -1,0 +1,68 @@
+"""Write what `quality.py` measured into the README, between its two marks.
+
+python benchmarks/quality_table.py           # after quality.py and quality_variants.py
+python benchmarks/quality_table.py --check   # exit code 1 if the README says something else
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+README = HERE.parent / "README.md"
+BEGIN, END = "<!-- quality: made by benchmarks/quality_table.py -->", "<!-- /quality -->"
+ASKED = ("object", "place", "when", "count", "said", "written", "follow-up")  # what is seen, said or written
+
+
+def main() -> int:
+    """Write or check the table."""
+    text = README.read_text()
+    head, _, rest = text.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    made = f"{head}{BEGIN}\n{table(json.loads((HERE / 'results' / 'quality.json').read_text()))}\n{END}{tail}"
+    if "--check" in sys.argv:
+        return int(made != text)
+    README.write_text(made)
+    return 0
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Return the table of both halves in Markdown."""
+    halves = {half: [row for row in result["rows"] if row["half"] == half] for half in ("tuning", "reported")}
+    lines = [f"| | {' | '.join(halves)} |", "| --- | --- | --- |"]
+    for name in figures(halves["tuning"], result["figures"]["tuning"]):
+        cells = (figures(rows, result["figures"][half])[name] for half, rows in halves.items())
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def figures(rows: Sequence[Mapping[str, Any]], told: Mapping[str, Any]) -> dict[str, str]:
+    """Return the figures of some rows, in words."""
+    able = [row for row in rows if row["kind"] != "unanswerable"]
+    unable = [row for row in rows if row["kind"] == "unanswerable"]
+    asked = [row for row in able if row["kind"] in ASKED]
+    films = len({row["film"] for row in rows})
+    return {
+        "questions (films)": f"{len(rows)} ({films})",
+        "first citation right, of what is seen, said or written": _share(row["hit"] == 1 for row in asked),
+        "answer right, of all": _share(row["right"] for row in rows),
+        "answerable and declined": _share(row["abstained"] for row in able),
+        "not in the film and declined": _share(row["abstained"] for row in unable),
+        "temporal IoU of citations": f"{told['temporal_iou']:.2f}",
+        "expected calibration error (5 bins of equal mass)": f"{told['ece_5_equal_mass']:.2f}",
+        "visual tokens a question": f"{told['visual_tokens']:.0f}",
+        "seconds a question (median)": f"{told['seconds']:.2f}",
+    }
+
+
+def _share(found: Any) -> str:
+    values = [bool(each) for each in found]
+    return f"{sum(values)} of {len(values)} ({sum(values) / len(values):.2f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
