@@ -97,7 +97,10 @@ class Looks:
             try:
                 db.execute("PRAGMA foreign_keys = ON")
                 db.execute("PRAGMA synchronous = NORMAL")
-                if db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
+                schema = db.execute("PRAGMA user_version").fetchone()[0]
+                if schema > SCHEMA:
+                    raise sqlite3.NotSupportedError(f"{self.folder} was written by a newer version")
+                if schema < SCHEMA:
                     _make_tables(db)
             except BaseException:
                 db.close()

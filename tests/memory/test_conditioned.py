@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -174,6 +176,7 @@ def test_damaged_tokens_are_not_used_and_a_damaged_catalogue_begins_anew(tmp_pat
 
 KILLED = """
 import sys
+import threading
 from pathlib import Path
 from tests.memory.test_conditioned import A, make_clip, make_look
 from hicom_agent.memory import Store
@@ -203,6 +206,7 @@ def test_a_killed_writer_leaves_what_was_there_and_no_half_entry(tmp_path: Path,
 
 MANY = """
 import sys
+import threading
 from pathlib import Path
 from tests.memory.test_conditioned import A, make_clip, make_look
 from hicom_agent.memory import Store
@@ -221,3 +225,47 @@ def test_two_processes_write_at_once_and_both_are_kept(tmp_path: Path, store: St
     asked = {a.text: a.key for a in store.conditioned.asked(store.video(A))}
     assert len(asked) == 20 and store.conditioned.check() == []
     assert same(make_clip(7, 2), store.conditioned.clip(asked["2 7"], make_clip(7).clip))
+
+
+def test_what_a_newer_version_kept_is_left_alone(tmp_path: Path, store: Store) -> None:
+    store.conditioned.remember(store.video(A), make_look(), [make_clip(0)])
+    store.conditioned.close()
+    db = sqlite3.connect(tmp_path / "conditioned" / "looks.sqlite")
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    assert store.conditioned.asked(store.video(A)) == []
+    assert store.conditioned.remember(store.video(A), make_look("a dog"), [make_clip(0)]) == -1
+    db = sqlite3.connect(tmp_path / "conditioned" / "looks.sqlite")
+    assert db.execute("SELECT count(*) FROM looks").fetchone() == (1,)
+    db.close()
+
+
+def test_a_video_indexed_again_after_it_was_forgotten_has_no_old_looks(store: Store) -> None:
+    gone = store.video(A)
+    store.forget(A)
+    store.conditioned.remember(gone, make_look(), [make_clip(0)])  # a question that ended after the video was forgotten
+    store.commit(make_record(1))
+    assert store.video(A).version == gone.version and store.conditioned.asked(store.video(A)) == []
+
+
+def test_many_threads_read_while_one_writes(store: Store) -> None:
+    row = store.video(A)
+    key = store.conditioned.remember(row, make_look(), [make_clip(i) for i in range(4)])
+    faults: list[Exception] = []
+
+    def read() -> None:
+        try:
+            for _ in range(100):
+                for i in range(4):
+                    assert store.conditioned.clip(key, make_clip(i).clip) is not None
+        except Exception as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for i in range(20):
+        store.conditioned.remember(row, make_look(f"thing {i}", i), [make_clip(0, i)])
+    for thread in threads:
+        thread.join()
+    assert faults == []
