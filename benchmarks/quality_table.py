@@ -53,7 +53,8 @@ def figures(rows: Sequence[Mapping[str, Any]], told: Mapping[str, Any]) -> dict[
         "answerable and declined": _share(row["abstained"] for row in able),
         "not in the film and declined": _share(row["abstained"] for row in unable),
         "temporal IoU of citations": f"{told['temporal_iou']:.2f}",
-        "expected calibration error (5 bins of equal mass)": f"{told['ece_5_equal_mass']:.2f}",
+        "expected calibration error, 10 bins of equal width": f"{told['ece_10_equal_width']:.3f}",
+        "the same, 5 bins of equal mass": f"{told['ece_5_equal_mass']:.3f}",
         "visual tokens a question": f"{told['visual_tokens']:.0f}",
         "seconds a question (median)": f"{told['seconds']:.2f}",
     }

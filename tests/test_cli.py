@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,11 @@ def test_every_help_text_has_an_example(command: list[str], capsys: pytest.Captu
 def test_the_readme_names_every_command() -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     assert all(f"`hicom-agent {name}" in readme for name in COMMANDS)
+
+
+def test_the_readme_says_what_was_measured() -> None:
+    command = [sys.executable, str(Path(__file__).parents[1] / "benchmarks" / "quality_table.py"), "--check"]
+    assert subprocess.run(command).returncode == 0, "run benchmarks/quality_table.py"
 
 
 def test_an_unknown_option_is_the_users_mistake(capsys: pytest.CaptureFixture[str]) -> None:
