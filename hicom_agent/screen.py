@@ -21,8 +21,7 @@ def plain(text: str) -> str:
 
 def answer_lines(answer: Answer) -> list[str]:
     """Return an answer for a person: the answer, where it was found, and how sure."""
-    head = plain(answer.answer)
-    lines = [head, ""]
+    lines = [*(plain(line) for line in answer.answer.splitlines()), ""]
     if answer.citations:
         lines.append("closest moments:" if answer.abstained else "found at:")
     for citation in answer.citations:

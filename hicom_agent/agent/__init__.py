@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Agent", "Budget", "Viewer", "Writer"]
 
 NOT_FOUND = "I did not find this in the video."
+NOT_INDEXED = "Speech, or text on the screen, was left out when this video was indexed; index it again with it."
 NO_TIME = "I did not come to this before the budget ended."
 
 
@@ -111,13 +112,14 @@ class Agent:
     def _join(question: str, tasks: Sequence[Task], partials: Sequence[Partial], row: VideoRow, run: Run) -> Answer:
         answered = [partial for partial in partials if not partial.abstained]
         used = [piece for partial in (answered or partials) for piece in partial.used]
+        reason: Reason = "" if answered else _reason(tasks, partials, row, run.meter)
         confidence = min((partial.confidence for partial in (answered or partials)), default=0.0)
         return Answer(
             question=question,
-            answer=_text(tasks, partials),
+            answer=NOT_INDEXED if reason == "not indexed" else _text(tasks, partials),
             abstained=not answered,
             confidence=round(max(0.0, min(1.0, confidence)), 3),
-            reason="" if answered else _reason(tasks, partials, row, run.meter),
+            reason=reason,
             citations=cite(used, row.duration_s),
             coverage=run.meter.coverage(row.covered_s, row.duration_s),
             spend=run.meter.spend(),

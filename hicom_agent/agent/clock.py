@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from hicom_agent.agent.evidence import ALWAYS, Window
+from hicom_agent.agent.plan import understand
 from hicom_agent.types import parse_time
 
 AROUND_S = 3.0  # how far from a named moment what is seen "at" it may begin
@@ -18,8 +19,8 @@ CLOCK = r"(?:\d{1,3}(?::\d{2}){1,2}(?:\.\d+)?|\d+(?:\.\d+)? ?(?:s|secs?|seconds?
 def read_clock(text: str, duration_s: float, counts: Callable[[str], bool]) -> tuple[Window, str]:
     """Return the stretch that a question names by the clock or by share of the film, and the question without it.
 
-    A time that lies past the end of the film is no time of the film, nor is one in a question that does not ask of
-    the film, which `counts` tells of what is left: "Which train leaves at 9:30".
+    A time past the end of the film is no time of the film, unless a picture is asked for; nor is one in a question
+    that does not ask of the film, which `counts` tells of what is left: "Which train leaves at 9:30".
 
     >>> read_clock("What is written between 0:10 and 0:20", 60, lambda rest: True)
     ((10.0, 20.0), 'What is written')
@@ -27,9 +28,10 @@ def read_clock(text: str, duration_s: float, counts: Callable[[str], bool]) -> t
     for pattern, read in _STRETCHES:
         found = pattern.search(text)
         window = read(found, duration_s) if found else None
-        if found and window is not None and window[0] < duration_s and window[1] <= duration_s + AROUND_S:
+        if found and window is not None:
             rest = re.sub(r"\s+", " ", text[: found.start()] + text[found.end() :]).strip(" ,")
-            if counts(rest):
+            inside = window[0] < duration_s and window[1] <= duration_s + AROUND_S
+            if counts(rest) and (inside or understand(rest).sources == ("visual",)):  # words may tell of other times
                 return window, rest
     return ALWAYS, text
 

@@ -32,7 +32,7 @@ from hicom_agent.agent.plan import SubQuestion, names_nothing, understand
 from hicom_agent.agent.sight import Sight, look
 from hicom_agent.agent.temporal import Anchor, Task, anchor_question, narrow, read_task
 from hicom_agent.agent.view import Viewer, view
-from hicom_agent.types import Step, clean_text
+from hicom_agent.types import Step, clean_text, timecode
 
 if TYPE_CHECKING:
     from hicom_agent.memory import Store
@@ -87,8 +87,9 @@ class Run:
                 return replace(found, text=why)
             first, last = min(p.start_s for p in found.used), min(p.end_s for p in found.used)
             window = narrow(window, anchor.relation, first, last)
-        if window[0] >= window[1]:
-            return Partial("", 0.5, (), "not seen")
+        if window[0] >= min(window[1], self.film.row.duration_s):
+            ends = f"The video ends at {timecode(self.film.row.duration_s)}." if not task.anchors else ""
+            return Partial(ends, 0.9 if ends else 0.5, (), "not seen")
         sub = understand(task.text)
         pick = task.pick or (_nearest(task) if names_nothing(sub) else "")
         return self._look_twice(Wish(sub, window, pick))

@@ -119,7 +119,7 @@ def _kind(question: str) -> Kind:
         return "count"
     if _LONG.search(text):
         return "how long"
-    if re.match(r"(?:when|since when|until when)\b", text, re.IGNORECASE):
+    if re.match(r"(?:when|since when|until when|at (?:what|which) (?:times|moments|points))\b", text, re.IGNORECASE):
         return "when"
     if _WHEN.search(text) and re.search(
         r"\b(?:film|video|clip|footage|recording|moment|timestamp)\b", text, re.IGNORECASE

@@ -66,6 +66,7 @@ def test_the_first_or_the_last_of_several_moments_is_told_from_a_first_prize(
         ("Is there a dog in the second half?", (60.0, LENGTH_S)),
         ("What is written at the end of the film?", (108.0, LENGTH_S)),
         ("What does the rental cost at 9:30?", (0.0, float("inf"))),  # the film is not that long
+        ("Is a car seen after 5:00?", (300.0, LENGTH_S)),  # nor that, but only the film can be meant
     ],
 )
 def test_times_by_the_clock_are_windows_where_the_film_is_that_long(question: str, window: tuple[float, float]) -> None:
