@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from hicom_agent.errors import SetupError
@@ -35,9 +36,8 @@ def conditioned(settings: Settings) -> dict[str, Any]:
     """Return how much is kept of what questions made of videos, and how often it was of use."""
     from hicom_agent.memory import Conditioned
 
-    memory = Conditioned(settings.store, settings.token_bytes)
-    kept = memory.kept()
-    memory.close()
+    with closing(Conditioned(settings.store, settings.token_bytes)) as memory:
+        kept = memory.kept()
     asked = kept.hits + kept.misses
     return {
         "questions": kept.num_looks,

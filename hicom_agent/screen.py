@@ -40,7 +40,7 @@ def step_lines(answer: Answer) -> list[str]:
     """Return the way to an answer for a person: what was asked, where, and what came of it."""
     lines = []
     for step in answer.steps:
-        end = f"{timecode(step.end_s)}" if step.end_s is not None else "the end"
+        end = timecode(step.end_s) if step.end_s is not None else "the end"
         where = f" [{timecode(step.start_s)} - {end}]" if step.start_s or step.end_s is not None else ""
         why = f" ({plain(step.why)})" if step.why else ""
         lines += [f"{step.number}. {plain(step.ask)}{why}{where}", f"   {plain(step.observation)}"]

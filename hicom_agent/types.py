@@ -287,6 +287,15 @@ def parse_time(text: str) -> float:
     return sum(float(part) * 60.0**power for power, part in enumerate(reversed(parts)))
 
 
+def shorten(text: str, num_chars: int) -> str:
+    """Return a text of at most so many characters, and a mark where it was cut.
+
+    >>> shorten("a long line", 6)
+    'a long…'
+    """
+    return text if len(text) <= num_chars else text[:num_chars].rstrip() + "…"
+
+
 def clean_text(text: str) -> str:
     """Return what a person would see of a text from outside, on one line.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,16 +148,15 @@ def _check_staging(db: sqlite3.Connection, folder: Path) -> Iterator[Finding]:
 
 
 def _check_conditioned(folder: Path) -> Iterator[Finding]:
-    conditioned = Conditioned(folder, 0)
-    for what in conditioned.check():
+    with closing(Conditioned(folder, 0)) as conditioned:
+        damaged = conditioned.check()
+    for what in damaged:
         yield Finding(what, "damaged, so they are not used", "they are made again when they are needed", serious=False)
-    conditioned.close()
 
 
 def _mend_conditioned(writer: Writer, folder: Path) -> list[str]:
-    conditioned = Conditioned(folder, 0)
-    num = conditioned.mend(dict(writer.db.execute("SELECT video_id, indexed_at FROM videos")))
-    conditioned.close()
+    with closing(Conditioned(folder, 0)) as conditioned:
+        num = conditioned.mend(dict(writer.db.execute("SELECT video_id, indexed_at FROM videos")))
     return [f"dropped {num} entries of tokens that were damaged or out of date"] if num else []
 
 

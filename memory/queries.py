@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from hicom_agent.errors import UnknownVideo
 from hicom_agent.memory.catalog import CacheFile, Published
@@ -37,11 +38,21 @@ class VideoRow:
     bytes: int  # on the disk
 
 
+_COLUMNS = ", ".join(field.name for field in fields(VideoRow))
+
+
 def video_rows(db: sqlite3.Connection) -> list[VideoRow]:
     """Return all videos by title."""
-    columns = ", ".join(field.name for field in fields(VideoRow))
-    rows = db.execute(f"SELECT {columns} FROM videos ORDER BY title, video_id")
-    return [VideoRow(row[0], os.fsdecode(row[1]), *row[2:]) for row in rows]
+    return [_row(row) for row in db.execute(f"SELECT {_COLUMNS} FROM videos ORDER BY title, video_id")]
+
+
+def video_row(db: sqlite3.Connection, video_id: str) -> VideoRow:
+    """Return one video; raises UnknownVideo."""
+    return _row(db.execute(f"SELECT {_COLUMNS} FROM videos WHERE key = ?", [key_of(db, video_id)]).fetchone())
+
+
+def _row(row: Sequence[Any]) -> VideoRow:
+    return VideoRow(row[0], os.fsdecode(row[1]), *row[2:])
 
 
 def find_video(db: sqlite3.Connection, name: str, root: Path) -> str:

@@ -137,8 +137,7 @@ class Store:
     def video(self, video_id: str) -> VideoRow:
         """Return one line of `videos`; raises UnknownVideo."""
         with self._reading() as db:
-            queries.where(db, video_id)
-            return next(row for row in queries.video_rows(db) if row.video_id == video_id)
+            return queries.video_row(db, video_id)
 
     def find_video(self, name: str) -> str:
         """Return the id of the one video that `name` means: id, path, title, start of an id, or part of a title.

@@ -11,7 +11,7 @@ from hicom_agent.errors import InputError, UnknownVideo
 from hicom_agent.tools.definition import MAX_SECONDS, VIDEO, Arguments, Tool
 from hicom_agent.tools.index_video import index_video
 from hicom_agent.tools.pages import FULL_CHARS, SHORT_CHARS, fit
-from hicom_agent.types import Answer, Coverage, Spend
+from hicom_agent.types import Answer, Coverage, Spend, shorten
 
 if TYPE_CHECKING:
     from hicom_agent.tools.workspace import Workspace
@@ -87,7 +87,7 @@ def run(workspace: Workspace, arguments: AskArguments, max_seconds: float) -> di
         budget = Budget.of(seconds, arguments.max_visual_tokens, arguments.max_steps)
         answer = workspace.agent(still).ask(video_id, question, budget)
     found = VideoAnswer(**answer.model_dump(), next=_next(answer)).model_dump()
-    found["answer"] = _cut(found["answer"], MAX_ANSWER)
+    found["answer"] = shorten(found["answer"], MAX_ANSWER)
     if arguments.detail == "full":
         found["steps"] = [_brief(step) for step in found["steps"]]
         found["coverage"]["looked_at"] = found["coverage"]["looked_at"][:MAX_STRETCHES]
@@ -101,11 +101,7 @@ def run(workspace: Workspace, arguments: AskArguments, max_seconds: float) -> di
 def _brief(step: dict[str, Any]) -> dict[str, Any]:
     """Return a step without the quotes of its citations, which its observation holds."""
     cited = [{**citation, "quote": ""} for citation in step["citations"][:2]]
-    return {**step, "observation": _cut(step["observation"], 200), "citations": cited}
-
-
-def _cut(text: str, num_chars: int) -> str:
-    return text if len(text) <= num_chars else text[:num_chars].rstrip() + "\u2026"
+    return {**step, "observation": shorten(step["observation"], 200), "citations": cited}
 
 
 def answer_in_queue(question: str, job_id: str, next_step: str) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hicom_agent.types import shorten
+
 SHORT_CHARS, FULL_CHARS = 2000, 8000
 
 
@@ -26,7 +28,7 @@ def fit(result: dict[str, Any], lists: str, max_chars: int) -> dict[str, Any]:
 
 def _shorten(item: dict[str, Any], longest: int) -> dict[str, Any]:
     quote = item.get("quote", "")
-    return {**item, "quote": quote[:longest].rstrip() + "…"} if len(quote) > longest else item
+    return {**item, "quote": shorten(quote, longest)} if quote else item
 
 
 def _size(result: dict[str, Any]) -> int:

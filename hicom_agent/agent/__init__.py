@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from hicom_agent.agent.compose import Partial, Writer
 from hicom_agent.agent.evidence import KINDS, Asked, Evidence, cite, find_words
 from hicom_agent.agent.film import Encoder, Film
-from hicom_agent.agent.loop import CLIPS, FILTER, Run
+from hicom_agent.agent.loop import FILTER, Run
 from hicom_agent.agent.meter import Budget, Meter
 from hicom_agent.agent.plan import split_question, understand
 from hicom_agent.agent.planner import Planner, go_on
-from hicom_agent.agent.sight import look
+from hicom_agent.agent.sight import CLIPS, look
 from hicom_agent.agent.temporal import Task, read_task
 from hicom_agent.agent.view import Viewer
-from hicom_agent.errors import AnswerError, InputError
+from hicom_agent.errors import AnswerError
 from hicom_agent.types import Answer, Clip, Hit, Reason
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ class Agent:
 
         Raises UnknownVideo, StoreError, AnswerError.
         """
-        row = self._row(video_id)
-        meter = Meter(budget or Budget())
-        run = Run(self.store, self.encoder, Film.read(self.store, video_id), meter, self.writer, self.viewer)
+        film = Film.of_profile(self.store, self.encoder, video_id)
+        row, meter = film.row, Meter(budget or Budget())
+        run = Run(self.store, self.encoder, film, meter, self.writer, self.viewer)
         tasks = [read_task(part, row.duration_s) for part in split_question(question)]
         partials: list[Partial] = []
         for task in tasks:
@@ -98,15 +98,6 @@ class Agent:
         names = self.encoder.describe(self.store.features(video_id, list(middles.values())), 3)
         words = {index: ", ".join(name) for index, name in zip(middles, names, strict=True)}
         return [(clip, words.get(clip.index, "")) for clip in film.clips]
-
-    def _row(self, video_id: str) -> VideoRow:
-        row = self.store.video(video_id)
-        if row.profile != self.encoder.version:
-            raise InputError(
-                f"{row.title} was indexed with {row.profile}, and questions are read with {self.encoder.version}: "
-                f"their vectors do not compare; use the other --profile, or run: hicom-agent index {row.path} --again"
-            )
-        return row
 
     @staticmethod
     def _join(question: str, tasks: Sequence[Task], partials: Sequence[Partial], row: VideoRow, run: Run) -> Answer:

@@ -34,7 +34,7 @@ def calibrate(how: How, raw: float) -> float:
     >>> 0 <= calibrate("times", 0.5) <= calibrate("times", 0.9) <= 1
     True
     """
-    constant, factor = CURVES.get(how, (0.0, 1.0))
+    constant, factor = CURVES[how]
     return 1 / (1 + math.exp(-(constant + factor * log_odds(raw))))
 
 

@@ -21,6 +21,8 @@ SEEN_FROM = 0.45  # strength from which a moment counts as showing it
 Kind = Literal["speech", "texts"]
 Pick = Literal["", "first", "last"]  # of several moments
 KINDS: tuple[Kind, ...] = ("speech", "texts")
+MODALITY: dict[Kind, Modality] = {"speech": "speech", "texts": "text"}
+Row = Utterance | ScreenText
 ALWAYS: Window = (0.0, math.inf)
 BREATH_S = 4.0  # a silence after which what is said is no more about the same
 
@@ -68,7 +70,7 @@ def find_words(store: Store, kind: Kind, asked: Asked, videos: Sequence[str], li
     exact = store.search_words(kind, asked.text, limit, list(videos))
     cosine = {(video_id, index): score for video_id, index, score in dense}
     fused = fuse([[(v, i) for v, i, _ in dense], [(v, i) for v, i, _ in exact]])
-    rows = {v: store.speech(v) if kind == "speech" else store.texts(v) for v in {v for v, _ in fused}}
+    rows = {video_id: _rows(store, kind, video_id) for video_id in {video_id for video_id, _ in fused}}
     found = []
     for key in list(fused)[:limit]:
         piece = _piece(kind, *key, rows[key[0]], 0.0)
@@ -90,21 +92,24 @@ def overlaps(start_s: float, end_s: float, window: Window) -> bool:
 
 def read_words(store: Store, kind: Kind, video_id: str, window: Window) -> list[Evidence]:
     """Return all that was said (or written) in a window, in time order, whatever it is about."""
-    rows: Sequence[Utterance | ScreenText] = store.speech(video_id) if kind == "speech" else store.texts(video_id)
-    modality: Modality = "speech" if kind == "speech" else "text"
-    inside = [(i, row) for i, row in enumerate(rows) if overlaps(row.start_s, row.end_s, window)]
-    found = [Evidence(video_id, modality, row.start_s, row.end_s, 1.0, row.text, i) for i, row in inside]
+    inside = [
+        (i, row) for i, row in enumerate(_rows(store, kind, video_id)) if overlaps(row.start_s, row.end_s, window)
+    ]
+    found = [Evidence(video_id, MODALITY[kind], row.start_s, row.end_s, 1.0, row.text, i) for i, row in inside]
     return sorted(found, key=lambda piece: (piece.start_s, piece.end_s))
 
 
-def _piece(kind: str, video_id: str, index: int, rows: Sequence[Utterance | ScreenText], support: float) -> Evidence:
+def _rows(store: Store, kind: Kind, video_id: str) -> Sequence[Row]:
+    return store.speech(video_id) if kind == "speech" else store.texts(video_id)
+
+
+def _piece(kind: Kind, video_id: str, index: int, rows: Sequence[Row], support: float) -> Evidence:
     row = rows[index]
-    modality: Modality = "speech" if kind == "speech" else "text"
     context = " ".join(each.text for each in _beside(kind, rows, index))
-    return Evidence(video_id, modality, row.start_s, row.end_s, support, row.text, index, context)
+    return Evidence(video_id, MODALITY[kind], row.start_s, row.end_s, support, row.text, index, context)
 
 
-def _beside(kind: str, rows: Sequence[Utterance | ScreenText], index: int) -> list[Utterance | ScreenText]:
+def _beside(kind: Kind, rows: Sequence[Row], index: int) -> list[Row]:
     row = rows[index]
     if kind == "speech":
         near = rows[max(0, index - 1) : index + 2]

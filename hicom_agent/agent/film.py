@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from hicom_agent.agent.sameness import same_look
+from hicom_agent.compress import compress
 from hicom_agent.encode.guide import guide_text
+from hicom_agent.errors import InputError
 from hicom_agent.memory import Look
-from hicom_agent.types import Clip, FrameFeatures, StoredFrame
+from hicom_agent.types import Clip, ClipFeatures, CompressedClip, FrameFeatures, StoredFrame
 
 if TYPE_CHECKING:
     from hicom_agent.memory import Store, VideoRow
@@ -54,6 +56,18 @@ class Film:
     def read(cls, store: Store, video_id: str) -> Film:
         """Return the film of a video; raises UnknownVideo."""
         return cls(store.video(video_id), store.clips(video_id), store.frames(video_id))
+
+    @classmethod
+    def of_profile(cls, store: Store, encoder: Encoder, video_id: str) -> Film:
+        """Return the film of a video; raises UnknownVideo, and InputError where another profile made its vectors."""
+        film = cls.read(store, video_id)
+        row = film.row
+        if row.profile != encoder.version:
+            raise InputError(
+                f"{row.title} was indexed with {row.profile}, and questions are read with {encoder.version}: their "
+                f"vectors do not compare; use the other --profile, or run: hicom-agent index {row.path} --again"
+            )
+        return film
 
     @property
     def video_id(self) -> str:
@@ -99,6 +113,15 @@ def open_look(store: Store, encoder: Encoder, film: Film, question: str) -> Look
     presence = presence[[frame.shown_by for frame in film.frames]]
     vector = encoder.encode_texts([guide_text(question)])[0]
     return Look(-1, question, vector, encoder.encode_guide(question), presence)
+
+
+def compress_clip(
+    store: Store, encoder: Encoder, film: Film, clip: Clip, indices: Sequence[int], guide: Floats
+) -> CompressedClip:
+    """Return these sampled frames of a clip, compressed under a guide."""
+    times_s = np.array([film.frames[i].time_s for i in indices], np.float32)
+    features = ClipFeatures(clip, times_s, read_features(store, encoder, film, indices))
+    return compress(features, guide, temperature=encoder.temperature)
 
 
 def read_features(store: Store, encoder: Encoder, film: Film, indices: Sequence[int]) -> FrameFeatures:

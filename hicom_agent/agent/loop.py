@@ -16,6 +16,7 @@ from hicom_agent.agent.confidence import calibrate
 from hicom_agent.agent.evidence import (
     ALWAYS,
     KINDS,
+    MODALITY,
     Asked,
     Evidence,
     Pick,
@@ -29,7 +30,7 @@ from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.meter import Meter
 from hicom_agent.agent.operators import list_words, order
 from hicom_agent.agent.plan import SubQuestion, names_nothing, understand
-from hicom_agent.agent.sight import Sight, look
+from hicom_agent.agent.sight import CLIPS, CLIPS_FOR_ALL, Sight, look
 from hicom_agent.agent.temporal import Anchor, Task, anchor_question, narrow, read_task
 from hicom_agent.agent.view import Viewer, view
 from hicom_agent.types import Step, clean_text, timecode
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
 WORDS = 12  # utterances or texts looked at per question
 WORDS_IN_WINDOW = 200  # where every occurrence counts, or before those outside of a window are left out
-CLIPS = 8  # clips looked at per question
-CLIPS_FOR_ALL = 32  # where every occurrence counts: when, how often, how long; or where the first look found nothing
 WIDEN_FROM = 0.7  # support that words need when the wording asked for the picture
 FILTER = 0.25  # pieces below this are not shown to the language model
 NUM_OBSERVED = 4  # moments named in the observation of a step
@@ -188,9 +187,8 @@ class Run:
         return partial
 
     def _all_words(self, sub: SubQuestion, window: Window) -> list[Evidence]:
-        kinds = {"speech": "speech", "text": "texts"}
-        wanted = [kinds[source] for source in sub.sources if source in kinds] or list(kinds.values())
-        found = [p for kind in wanted for p in read_words(self.store, kind, self.film.video_id, window)]  # type: ignore[arg-type]
+        wanted = [kind for kind in KINDS if MODALITY[kind] in sub.sources] or KINDS
+        found = [piece for kind in wanted for piece in read_words(self.store, kind, self.film.video_id, window)]
         return sorted(found, key=lambda piece: (piece.start_s, piece.end_s))
 
     def _words(self, sub: SubQuestion, window: Window) -> list[Evidence]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hicom_agent.agent.compose import VERB, Partial, span
 from hicom_agent.agent.evidence import Evidence, Pick
 from hicom_agent.agent.temporal import Task
+from hicom_agent.types import shorten
 
 MAX_LISTED = 6  # lines that an answer quotes
 LINE_CHARS = 120  # of what is said that is quoted where one piece of it is asked for
@@ -22,14 +23,9 @@ def list_words(pieces: Sequence[Evidence], pick: Pick) -> Partial:
     shown = [pieces[0] if pick == "first" else pieces[-1]] if pick else list(pieces[:MAX_LISTED])
     if pick:
         shown = _together(pieces, shown[0])
-    lines = [f'"{shorten(piece.text)}" ({VERB[piece.modality]} at {span(piece)})' for piece in shown]
+    lines = [f'"{shorten(piece.text, QUOTE_CHARS)}" ({VERB[piece.modality]} at {span(piece)})' for piece in shown]
     more = f" and {len(pieces) - len(shown)} more" if not pick and len(pieces) > len(shown) else ""
     return Partial("; ".join(lines) + more, min(piece.support for piece in shown), tuple(shown), how="listed")
-
-
-def shorten(text: str) -> str:
-    """Return a text, cut where it is too long to be quoted in an answer."""
-    return text if len(text) <= QUOTE_CHARS else text[:QUOTE_CHARS].rstrip() + "\u2026"
 
 
 def _together(pieces: Sequence[Evidence], one: Evidence) -> list[Evidence]:

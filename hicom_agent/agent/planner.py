@@ -94,7 +94,7 @@ def read_plan(text: str) -> Plan | str:
         return f"{where}: {first['msg']}; the keys are {', '.join(Plan.model_fields)}"
     except (ValueError, TypeError, RecursionError) as error:
         return f"this is no JSON object: {str(error)[:200]}"
-    if sum(map(bool, (plan.ask.strip(), plan.answer.strip(), plan.give_up.strip()))) != 1:
+    if sum(map(bool, (plan.ask, plan.answer, plan.give_up))) != 1:
         return "write exactly one of ask, answer and give_up"
     return plan
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hicom_agent.agent.evidence import ALWAYS, SEEN_FROM, Evidence, Window, fuse
-from hicom_agent.agent.film import Encoder, Film, open_look, read_features
+from hicom_agent.agent.film import Encoder, Film, compress_clip, open_look
 from hicom_agent.agent.meter import Budget
-from hicom_agent.compress import compress
 from hicom_agent.memory import Look
-from hicom_agent.types import Clip, ClipFeatures, CompressedClip
+from hicom_agent.types import Clip, CompressedClip
 
 if TYPE_CHECKING:
     from hicom_agent.memory import Store
@@ -25,6 +24,8 @@ STILL_SEEN = 0.4  # share of the film's surest frame down to which a moment goes
 ALIKE = 0.85  # ratio of the strengths of two moments that are one, cut by the length of a clip
 ONE_FRAME = 0.8  # factor for what is seen in a single frame, with no neighbour to confirm it
 LABELS = 3  # words put to a moment
+CLIPS = 8  # looked at per question
+CLIPS_FOR_ALL = 32  # where every occurrence counts: when, how often, how long; or where the first look found nothing
 CLOSEST = 3  # moments named where nothing is seen
 CANDIDATES = 32  # clips that the nearest vectors are asked for
 SEEN_BEFORE = 2  # clips looked at beside the likeliest, because an earlier question saw something like it there
@@ -38,6 +39,7 @@ class Sight:
     closest: list[Evidence] = field(default_factory=list)  # the best frames, whether or not they are believed
     compressed: list[CompressedClip] = field(default_factory=list)  # now
     recalled: list[CompressedClip] = field(default_factory=list)  # by an earlier question that looked for the same
+    presence: Floats = field(default_factory=lambda: np.zeros(0, np.float32))  # [t], of all sampled frames of the film
     key: int = -1  # of the look in the conditioned memory
     num_left: int = 0  # likely clips that the budget did not suffice for
     num_more: int = 0  # likely clips beyond the limit
@@ -81,9 +83,11 @@ def look(
     ranked = find_clips(store, film, kept, inside)
     if not ranked and window != ALWAYS:  # the likeliest of a film may all lie elsewhere
         ranked = [clip for clip in inside if film.indices_in(clip)]
-    seen_before = [clip for clip, _ in store.conditioned.search(film.asked_with(encoder), kept.guide, SEEN_BEFORE)]
-    clips = ranked[:limit] + [clip for clip in ranked[limit:] if clip.index in seen_before]
-    sight = Sight(key=kept.key, num_more=len(ranked) - len(clips))
+    clips, beyond = ranked[:limit], ranked[limit:]
+    if beyond:
+        seen_before = store.conditioned.search(film.asked_with(encoder), kept.guide, SEEN_BEFORE)
+        clips += [clip for clip in beyond if clip.index in dict(seen_before)]
+    sight = Sight(presence=kept.presence, key=kept.key, num_more=len(ranked) - len(clips))
     _compress(sight, kept, clips, store, encoder, film, budget)
     presence = kept.presence * np.array([window[0] <= frame.time_s < window[1] for frame in film.frames])
     low = max(LIKELY_FROM, STILL_SEEN * float(kept.presence.max(initial=0.0)))
@@ -115,10 +119,7 @@ def _compress(
         if not budget.allows(num_tokens):
             sight.num_left = len(clips) - number
             break
-        indices = film.indices_in(clip)
-        features = read_features(store, encoder, film, indices)
-        times_s = np.array([film.frames[i].time_s for i in indices], np.float32)
-        compressed = compress(ClipFeatures(clip, times_s, features), kept.guide, temperature=encoder.temperature)
+        compressed = compress_clip(store, encoder, film, clip, film.indices_in(clip), kept.guide)
         sight.compressed.append(compressed)
         num_tokens += len(compressed.tokens)
     if kept.key < 0:

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from hicom_agent.agent.evidence import Evidence
-from hicom_agent.agent.film import Encoder, Film, open_look, read_features
-from hicom_agent.agent.sight import look
-from hicom_agent.compress import compress
+from hicom_agent.agent.film import Encoder, Film, compress_clip
+from hicom_agent.agent.sight import CLIPS_FOR_ALL, look
 from hicom_agent.errors import InputError
-from hicom_agent.types import Clip, ClipFeatures
+from hicom_agent.types import Clip
 
 if TYPE_CHECKING:
     from hicom_agent.memory import Store
     from hicom_agent.types import Floats
 
-CLIPS = 32  # looked at for moments, as for a question about every occurrence
 FAINT, APART_S = 0.1, 2.5  # relevance below which a peak is none; seconds between two at least
 FINE = 8  # parts of a cell to which bars are cut off
 
@@ -47,10 +45,9 @@ def relevance(store: Store, encoder: Encoder, video_id: str, question: str) -> R
     Raises UnknownVideo, and InputError where there are no pictures or another profile made them.
     """
     film = _film(store, encoder, video_id)
-    sight = look(store, encoder, film, question, CLIPS)
+    sight = look(store, encoder, film, question, CLIPS_FOR_ALL)
     times_s = np.array([frame.time_s for frame in film.frames], np.float32)
-    values = open_look(store, encoder, film, question).presence
-    return Relevance(times_s, values, sorted(sight.evidence, key=lambda piece: piece.start_s))
+    return Relevance(times_s, sight.presence, sorted(sight.evidence, key=lambda piece: piece.start_s))
 
 
 def heat(store: Store, encoder: Encoder, video_id: str, question: str, frame_index: int) -> Floats:
@@ -119,21 +116,13 @@ def _attention(store: Store, encoder: Encoder, film: Film, question: str, frame_
     alone = Clip(-1, film.frames[frame_index].time_s, film.frames[frame_index].time_s)  # beside a damaged stretch
     clip = next((clip for clip in film.clips if frame_index in film.indices_in(clip)), alone)
     indices: Sequence[int] = film.indices_in(clip) or [frame_index]
-    times_s = np.array([film.frames[i].time_s for i in indices], np.float32)
-    features = ClipFeatures(clip, times_s, read_features(store, encoder, film, indices))
-    compressed = compress(features, encoder.encode_guide(question), temperature=encoder.temperature)
+    compressed = compress_clip(store, encoder, film, clip, indices, encoder.encode_guide(question))
     attention: Floats = compressed.patch_attention[frame_index - indices[0]]
     return attention
 
 
 def _film(store: Store, encoder: Encoder, video_id: str) -> Film:
-    film = Film.read(store, video_id)
-    row = film.row
-    if row.profile != encoder.version:
-        raise InputError(
-            f"{row.title} was indexed with {row.profile}, and questions are read with {encoder.version}: "
-            f"their vectors do not compare; use the other --profile, or run: hicom-agent index {row.path} --again"
-        )
+    film = Film.of_profile(store, encoder, video_id)
     if not film.frames:
-        raise InputError(f"{row.title} has no pictures, only sound")
+        raise InputError(f"{film.row.title} has no pictures, only sound")
     return film
