@@ -25,6 +25,7 @@ from hicom_agent.memory.generations import (
 )
 from hicom_agent.memory.journal import STAGING
 from hicom_agent.memory.publish import COLUMNS, rows_of, video_values, withdraw
+from hicom_agent.memory.queries import without_clips
 from hicom_agent.memory.recovery import put_aside, recover
 from hicom_agent.memory.writer import Writer
 
@@ -56,8 +57,9 @@ def check(folder: Path) -> list[Finding]:
         readers = Readers(folder)
         try:
             with readers.snapshot() as db, plain_errors(folder):
-                parts = (_check_catalog(db, folder), _check_videos(db, folder), _check_staging(db, folder))
-                return [finding for part in (*parts, _check_conditioned(folder)) for finding in part]
+                parts = [_check_catalog(db, folder), _check_videos(db, folder), _check_clips(db)]
+                parts += [_check_staging(db, folder), _check_conditioned(folder)]
+                return [finding for part in parts for finding in part]
         finally:
             readers.close()
     except StoreCorrupt as error:
@@ -136,6 +138,12 @@ def _check_caches(db: sqlite3.Connection, folder: Path, which: Published) -> Ite
             yield Finding(str(path), "the cache file is missing; answers are slower, not wrong", _REPAIR, serious=False)
         elif hash_file(path) != digest:
             yield Finding(str(path), "the cache file is damaged and is not used", _REPAIR, serious=False)
+
+
+def _check_clips(db: sqlite3.Connection) -> Iterator[Finding]:
+    for video_id in without_clips(db):
+        problem = "its clips have no vectors of their own yet; the archive is searched by its frames instead"
+        yield Finding(f"video {video_id}", problem, "the next run that writes makes them", serious=False)
 
 
 def _check_staging(db: sqlite3.Connection, folder: Path) -> Iterator[Finding]:

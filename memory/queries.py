@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import os
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,55 @@ class VideoRow:
 
 
 _COLUMNS = ", ".join(field.name for field in fields(VideoRow))
+_WITHOUT_CLIPS = (
+    "FROM videos JOIN caches ON caches.video = videos.key AND kind = 'frames'"
+    " WHERE NOT EXISTS (SELECT 1 FROM caches c WHERE c.video = videos.key AND c.kind = 'clips')"
+    " AND EXISTS (SELECT 1 FROM clips c JOIN frames f ON f.video = c.video"
+    " WHERE c.video = videos.key AND f.time_s >= c.start_s AND f.time_s < c.end_s) ORDER BY video_id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFilter:
+    """Which videos count: those of which all that is set here holds."""
+
+    folder: str = ""  # they lay there, or below it, when they were indexed
+    indexed_from_s: float = 0.0  # seconds since 1970
+    indexed_until_s: float = math.inf  # and before this
+    min_duration_s: float = 0.0
+    max_duration_s: float = math.inf
+    language: str = ""  # of the speech, such as "en"
+    profile: str = ""  # that made their vectors
+
+    def conditions(self) -> tuple[str, dict[str, Any]]:
+        """Return what SQL asks of a row of videos, and the values for it."""
+        below = os.fsencode(os.path.join(os.path.abspath(self.folder), "")) if self.folder else b""  # noqa: PTH100, PTH118
+        return (
+            "substr(path, 1, :num_bytes) = :below AND indexed_at >= :indexed_from_s AND indexed_at < :indexed_until_s"
+            " AND duration_s BETWEEN :min_duration_s AND :max_duration_s"
+            " AND :language IN ('', language) AND :profile IN ('', profile)",
+            {**asdict(self), "below": below, "num_bytes": len(below)},
+        )
+
+
+EVERY = VideoFilter()
 
 
 def video_rows(db: sqlite3.Connection) -> list[VideoRow]:
     """Return all videos by title."""
     return [_row(row) for row in db.execute(f"SELECT {_COLUMNS} FROM videos ORDER BY title, video_id")]
+
+
+def video_ids(db: sqlite3.Connection, which: VideoFilter) -> list[str]:
+    """Return the ids of the videos that pass a filter, in order."""
+    condition, values = which.conditions()
+    found = db.execute(f"SELECT video_id FROM videos WHERE {condition} ORDER BY video_id", values)
+    return [str(video_id) for (video_id,) in found]
+
+
+def without_clips(db: sqlite3.Connection) -> list[str]:
+    """Return the ids of videos that have vectors of frames and, written by an older version, none of their clips."""
+    return [str(video_id) for (video_id,) in db.execute(f"SELECT video_id {_WITHOUT_CLIPS}")]
 
 
 def video_row(db: sqlite3.Connection, video_id: str) -> VideoRow:

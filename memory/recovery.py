@@ -20,6 +20,7 @@ from hicom_agent.memory.generations import (
 )
 from hicom_agent.memory.journal import STAGING
 from hicom_agent.memory.publish import withdraw
+from hicom_agent.memory.queries import without_clips
 from hicom_agent.memory.writer import Writer
 
 _KEEP_STAGING_S = 14 * 86400.0
@@ -37,6 +38,7 @@ def recover(writer: Writer) -> list[str]:
         writer.drop_replaced(folder for folder in folders if _has_more(folder, current.get(folder.name)))
         _sweep_staging(writer)
         _sweep_cache(writer)
+        done += _add_clips(writer)
     for line in done:
         _LOG.info("%s", line)
     return done
@@ -85,6 +87,19 @@ def put_aside(generation: Path, reason: object) -> str:
     generation.rename(target)
     _LOG.warning("%s put aside as %s: %s", generation, target.name, reason)
     return f"put aside {generation} as {target.name}: {reason}"
+
+
+def _add_clips(writer: Writer) -> list[str]:
+    """Make the vectors of clips that versions before this one did not make; a broken video is left for the doctor."""
+    current, done = published(writer.db), []
+    for video_id in without_clips(writer.db):
+        try:
+            writer.add_clips(current[video_id])
+        except StoreCorrupt as error:
+            _LOG.warning("no vectors of clips: %s", error)
+        else:
+            done.append(f"video {video_id}: made the vectors of its clips")
+    return done
 
 
 def _sweep_staging(writer: Writer) -> None:

@@ -7,6 +7,7 @@ import logging
 import sqlite3
 import threading
 import zlib
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
@@ -21,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from hicom_agent.errors import StoreCorrupt
 from hicom_agent.memory import queries
 from hicom_agent.memory.catalog import CACHE, CacheFile, Published
-from hicom_agent.memory.generations import check_file, read_manifest
+from hicom_agent.memory.generations import check_file, read_manifest, read_meta, unit
 from hicom_agent.memory.index import Floats
 from hicom_agent.memory.merged import Merged, check_width
 
@@ -56,16 +57,36 @@ class Generation:
 
     def vectors(self, kind: str) -> Floats:
         """Return the vectors [n, e] of a kind, n = 0 if there are none."""
+        if kind == "clips":
+            return self._clips()[1]
         if kind not in self._vectors.keys():  # noqa: SIM118 - the file is no mapping
             return np.zeros((0, 0), np.float32)
         return np.asarray(self._vectors.get_tensor(kind), np.float32)
 
     def index(self, kind: str) -> Any | None:
         """Return a new index over the vectors of a kind, None if there are none; it answers with indexes of entries."""
-        vectors = self.vectors(kind)
-        if not len(vectors):
-            return None
-        return make_index(vectors, self._small["rows.kept"] if kind == "frames" else range(len(vectors)))
+        if kind == "clips":
+            entries, vectors = self._clips()
+        else:
+            vectors = self.vectors(kind)
+            entries = self._small["rows.kept"] if kind == "frames" else range(len(vectors))
+        return make_index(vectors, entries) if len(vectors) else None
+
+    def _clips(self) -> tuple[Sequence[int], Floats]:
+        """Return which clips have frames with vectors, and their mean directions [n, e]."""
+        frames = self.vectors("frames")
+        if not len(frames):
+            return [], frames
+        meta = read_meta(self.folder, self._manifest)
+        rows = frames[self._rows_for(range(self.num_frames))]  # one for each sampled frame
+        times_s = [time_s for time_s, *_ in meta["frames"]]
+        means = {
+            index: rows[first:after].mean(axis=0)
+            for index, start_s, end_s in meta["clips"]
+            if (first := bisect_left(times_s, start_s)) < (after := bisect_left(times_s, end_s))
+        }
+        vectors = unit(np.stack(list(means.values()))) if means else frames[:0]
+        return list(means), vectors.astype(np.float16).astype(np.float32)  # as all others are kept
 
     @property
     def num_frames(self) -> int:

@@ -6,18 +6,21 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hicom_agent.agent.compose import Partial, Writer
-from hicom_agent.agent.evidence import KINDS, Asked, Evidence, cite, find_words
+from hicom_agent.agent.evidence import KINDS, Asked, Evidence, cap, cite, find_words
 from hicom_agent.agent.film import Encoder, Film
+from hicom_agent.agent.join import cut_short, join_answers
 from hicom_agent.agent.loop import FILTER, Run
 from hicom_agent.agent.meter import Budget, Meter
 from hicom_agent.agent.plan import split_question, understand
 from hicom_agent.agent.planner import Planner, go_on
 from hicom_agent.agent.sight import CLIPS, look
+from hicom_agent.agent.route import ROUTED, route
 from hicom_agent.agent.temporal import Task, read_task
 from hicom_agent.agent.view import Viewer
 from hicom_agent.errors import AnswerError
 from hicom_agent.types import Answer, Clip, Hit, Reason
 
+from hicom_agent.memory import VideoFilter
 if TYPE_CHECKING:
     from hicom_agent.memory import Store, VideoRow
 
@@ -25,6 +28,8 @@ __all__ = ["Agent", "Budget", "Viewer", "Writer"]
 
 NOT_FOUND = "I did not find this in the video."
 NOT_INDEXED = "Speech, or text on the screen, was left out when this video was indexed; index it again with it."
+ASKED = 8  # videos of an archive that one question is asked of
+HITS = 3  # moments of one video among those of others
 NO_TIME = "I did not come to this before the budget ended."
 
 
@@ -77,10 +82,51 @@ class Agent:
             run.meter.notes.append(str(error))
             return None
 
-    def search(self, query: str, video_ids: Sequence[str], limit: int) -> list[Hit]:
-        """Return the moments of these videos that answer best to `query`, seen, said or written, best first."""
+    def route(self, question: str, video_ids: Sequence[str] | None = None, limit: int = ROUTED) -> list[str]:
+        """Return the `limit` videos of these (None: all) that most likely answer, likeliest first.
+
+        Only videos of this profile, for others cannot be asked; all of them if there are no more than `limit`.
+        """
+        mine = self.store.video_ids(VideoFilter(profile=self.encoder.version))
+        if video_ids is not None:
+            given = set(video_ids)
+            mine = [video_id for video_id in mine if video_id in given]
+        everything = len(mine) == len(self.store.video_ids())
+        return route(self.store, self.encoder, question, None if everything else mine, limit)
+
+    def ask_archive(
+        self,
+        question: str,
+        video_ids: Sequence[str] | None = None,
+        budget: Budget | None = None,
+        max_videos: int = ASKED,
+    ) -> Answer:
+        """Return one answer from the likeliest of these videos (None: all), which share the budget, likeliest first.
+
+        Raises StoreError, AnswerError.
+        """
+        chosen = self.route(question, video_ids, max_videos)
+        left = budget or Budget(max_steps=MAX_STEPS * max_videos)
+        answers: list[tuple[str, Answer]] = []
+        for video_id in chosen:
+            if left.is_spent:
+                break
+            answer = self.ask(video_id, question, left)
+            answers.append((self.store.video(video_id).title, answer))
+            left = left.after(answer.spend)
+        return cut_short(join_answers(question, answers), len(answers), len(chosen))
+
+    def search(
+        self, query: str, video_ids: Sequence[str] | None, limit: int, per_video: int | None = None
+    ) -> list[Hit]:
+        """Return the moments of these videos (None: all) that answer best to `query`, best first.
+
+        Of many videos the likeliest are searched. Of several, each gives at most `per_video` moments, 3 by default.
+        """
+        video_ids = route(self.store, self.encoder, query, video_ids)
+        per_video = per_video or (HITS if len(video_ids) > 1 else limit)
         asked = Asked(query, self.encoder.encode_texts([query])[0], query, topical=True)
-        found = [piece for kind in KINDS for piece in find_words(self.store, kind, asked, video_ids, limit)]
+        found = [piece for kind in KINDS for piece in find_words(self.store, kind, asked, video_ids, limit, per_video)]
         for video_id in video_ids:
             film = Film.read(self.store, video_id)
             if film.frames and film.row.profile == self.encoder.version:  # pictures of another profile do not compare

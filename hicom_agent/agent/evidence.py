@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from hicom_agent.agent.reading import line_support
 from hicom_agent.types import Citation, Modality, ScreenText, Utterance, timecode
@@ -24,6 +25,9 @@ KINDS: tuple[Kind, ...] = ("speech", "texts")
 MODALITY: dict[Kind, Modality] = {"speech": "speech", "texts": "text"}
 Row = Utterance | ScreenText
 ALWAYS: Window = (0.0, math.inf)
+DEEPEST = 4096  # entries asked for, however few videos hold the best
+Found = list[tuple[str, int, float]]  # video id, index, score; best first
+T = TypeVar("T")
 BREATH_S = 4.0  # a silence after which what is said is no more about the same
 
 
@@ -54,6 +58,35 @@ def fuse(rankings: Iterable[Sequence[tuple[str, int]]]) -> dict[tuple[str, int],
     return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
 
 
+def spread(ask: Callable[[int], Found], limit: int, per_video: int) -> Found:
+    """Return the `limit` best of what `ask(k)` finds, `per_video` of one video; more is asked for until they are there.
+
+    Then one video cannot crowd out the rest.
+    """
+    asked = limit
+    while True:
+        found = ask(asked)
+        kept = cap(found, per_video, lambda each: each[0])
+        if len(kept) >= limit or len(found) < asked or asked >= DEEPEST:
+            return kept[:limit]
+        asked *= 4
+
+
+def cap(best: Sequence[T], per_video: int, video_of: Callable[[T], str]) -> list[T]:
+    """Return what comes best first without more than `per_video` of one video.
+
+    >>> cap(["a1", "a2", "b1"], 1, lambda each: each[0])
+    ['a1', 'b1']
+    """
+    num: Counter[str] = Counter()
+    kept = []
+    for each in best:
+        num[video_of(each)] += 1
+        if num[video_of(each)] <= per_video:
+            kept.append(each)
+    return kept
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A question as lines are read for it."""
@@ -64,15 +97,19 @@ class Asked:
     topical: bool = False  # it asks when something is said or shown, not what
 
 
-def find_words(store: Store, kind: Kind, asked: Asked, videos: Sequence[str], limit: int) -> list[Evidence]:
-    """Return what was said (or written) that bears on the question, most surely first."""
-    dense = store.search_vectors(kind, asked.vector, limit, list(videos))
-    exact = store.search_words(kind, asked.text, limit, list(videos))
+def find_words(
+    store: Store, kind: Kind, asked: Asked, videos: Sequence[str], limit: int, per_video: int | None = None
+) -> list[Evidence]:
+    """Return what was said (or written) that bears on the question, most surely first, `per_video` of each video."""
+    per_video = limit if per_video is None else per_video
+    dense = spread(lambda k: store.search_vectors(kind, asked.vector, k, list(videos)), limit, per_video)
+    exact = spread(lambda k: store.search_words(kind, asked.text, k, list(videos)), limit, per_video)
     cosine = {(video_id, index): score for video_id, index, score in dense}
     fused = fuse([[(v, i) for v, i, _ in dense], [(v, i) for v, i, _ in exact]])
-    rows = {video_id: _rows(store, kind, video_id) for video_id in {video_id for video_id, _ in fused}}
+    keys = cap(list(fused), per_video, lambda key: key[0])[:limit]
+    rows = {video_id: _rows(store, kind, video_id) for video_id in {video_id for video_id, _ in keys}}
     found = []
-    for key in list(fused)[:limit]:
+    for key in keys:
         piece = _piece(kind, *key, rows[key[0]], 0.0)
         near = cosine.get(key, 0.0)
         told = (asked.text, asked.about, piece.text, piece.context, near)
