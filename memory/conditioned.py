@@ -148,6 +148,12 @@ class Conditioned:
 
         return self._looks.read(count, Kept(0, 0, 0, 0, self._max_bytes, 0, 0, 0))
 
+    def times(self, video_id: str) -> set[float]:
+        """Return when the generations of a video were made of which something is kept."""
+        query = "SELECT DISTINCT indexed_at FROM looks WHERE video_id = ?"
+        rows: Rows = self._looks.read(lambda db: db.execute(query, [video_id]).fetchall(), [])
+        return {row[0] for row in rows}
+
     # ------------------------------------------------------------------ writing
 
     def remember(self, video: VideoRow, look: Look, clips: Sequence[CompressedClip]) -> int:

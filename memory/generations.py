@@ -33,7 +33,7 @@ SCHEMA = 1
 MANIFEST = "MANIFEST.json"
 FORGOTTEN = "FORGOTTEN"
 FILES = ("vectors.safetensors", "patches.safetensors", "thumbs.bin", "meta.json")
-KINDS = ("frames", "speech", "texts", "clips")  # of vectors for search; those of clips are made from those of frames
+KINDS = ("frames", "speech", "texts")
 _VIDEO_ID = re.compile(r"[0-9a-f]{16}")
 _VERSION = re.compile(r"gen-(\d{6,})(\.broken.*)?")
 
@@ -99,14 +99,19 @@ def write_generation(folder: Path, record: Record) -> Manifest:
     for name, parts in _contents(record):
         files[name] = write_file(folder / name, parts, last=name == FILES[-1])
         crash_point(name)
+    return seal(folder, Manifest(record.video_id, "", record.profile, record.settings_key, time.time(), files, ""))
+
+
+def seal(folder: Path, manifest: Manifest) -> Manifest:
+    """Write the manifest of a generation whose files are there, under the version that `folder` is named by."""
     body = {
         "schema": SCHEMA,
-        "video_id": record.video_id,
+        "video_id": manifest.video_id,
         "version": folder.name,
-        "profile": record.profile,
-        "settings_key": record.settings_key,
-        "committed_at": time.time(),
-        "files": {name: {"sha256": digest, "size": size} for name, (digest, size) in files.items()},
+        "profile": manifest.profile,
+        "settings_key": manifest.settings_key,
+        "committed_at": manifest.committed_at,
+        "files": {name: {"sha256": digest, "size": size} for name, (digest, size) in manifest.files.items()},
     }
     write_file(folder / MANIFEST, [json.dumps(body, indent=1).encode()])
     crash_point("manifest")
@@ -117,7 +122,7 @@ def _contents(record: Record) -> Iterator[tuple[str, list[bytes]]]:
     kept = kept_frames(record)
     thumbnails = [record.frames[i].thumbnail for i in kept]
     packed = {name: np.ascontiguousarray(rows) for name, rows in sorted(record.packed.items())}
-    search = {name: unit(rows).astype(np.float16) for name, rows in sorted(record.vectors.items())}
+    search = {name: _unit(rows).astype(np.float16) for name, rows in sorted(record.vectors.items())}
     rows = {
         "rows.kept": np.array(kept, np.int32),
         "rows.shown_by": np.array([frame.shown_by for frame in record.frames], np.int32),
@@ -136,12 +141,11 @@ def kept_frames(record: Record) -> list[int]:
     return [i for i, frame in enumerate(record.frames) if frame.shown_by == i]
 
 
-def unit(rows: NDArray[Any]) -> NDArray[np.float32]:
-    """Return rows [n, e] of length one; one of nothing stays as it is."""
+def _unit(rows: NDArray[Any]) -> NDArray[np.float32]:
     rows = np.asarray(rows, np.float32)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    made: NDArray[np.float32] = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
-    return made
+    unit: NDArray[np.float32] = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    return unit
 
 
 def _describe(record: Record) -> dict[str, Any]:
@@ -170,7 +174,7 @@ def read_manifest(folder: Path) -> Manifest:
         files = {name: (str(body["files"][name]["sha256"]), int(body["files"][name]["size"])) for name in FILES}
         at = float(body["committed_at"])
         words = [str(body[name]) for name in ("video_id", "version", "profile", "settings_key")]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise StoreCorrupt(f"{folder / MANIFEST} cannot be read: {error!r}; run hicom-agent doctor --repair") from error
     if (words[0], words[1]) != (folder.parent.name, folder.name):
         raise StoreCorrupt(f"{folder} holds {words[0]}/{words[1]}: it was moved; run hicom-agent doctor --repair")

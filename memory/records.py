@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -41,6 +41,8 @@ def _check_times(record: Record) -> None:
     times_s = [*(frame.time_s for frame in record.frames), record.info.duration_s, record.covered_s]
     if not all(0 <= time_s < math.inf for time_s in times_s):
         raise ValueError("the time of a frame, the duration and what is covered are 0 or more")
+    if not all(math.isfinite(frame.novelty) for frame in record.frames):
+        raise ValueError("the novelty of a frame is a number")
 
 
 def _check_rows(record: Record, num_kept: int) -> None:
@@ -53,5 +55,12 @@ def _check_rows(record: Record, num_kept: int) -> None:
         if not np.isfinite(rows).all():
             raise ValueError(f"vectors of {name} hold what is not a number")
     for name, rows in record.packed.items():
-        if not _NAME.fullmatch(name) or rows.ndim < 1 or len(rows) != num_kept or rows.dtype.hasobject:
-            raise ValueError(f"packed {name!r} needs numbers, one row for each of {num_kept} kept frames: {rows.shape}")
+        check_packed(name, rows.shape, num_kept)
+        if rows.dtype.hasobject:
+            raise ValueError(f"packed {name!r} needs numbers")
+
+
+def check_packed(name: str, shape: Sequence[int], num_kept: int) -> None:
+    """Raise ValueError unless packed features of this shape have a row for each kept frame, and a plain name."""
+    if not _NAME.fullmatch(name) or not shape or shape[0] != num_kept:
+        raise ValueError(f"packed {name!r:.80} needs one row for each of {num_kept} kept frames: {tuple(shape)}")

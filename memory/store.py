@@ -18,17 +18,18 @@ from hicom_agent.memory.catalog import Readers
 from hicom_agent.memory.conditioned import Conditioned
 from hicom_agent.memory.disk import plain_errors
 from hicom_agent.memory.journal import Journal
-from hicom_agent.memory.queries import EVERY, VideoFilter, VideoRow
+from hicom_agent.memory.queries import VideoRow
 from hicom_agent.memory.recovery import recover
 from hicom_agent.memory.words import search_words
 from hicom_agent.memory.writer import Writer
 from hicom_agent.types import Clip, Damage, Record, ScreenText, StoredFrame, Utterance, VideoInfo
 
 if TYPE_CHECKING:
+    from hicom_agent.memory.generations import Manifest
     from hicom_agent.memory.vectors import Generation, Shelf
     from hicom_agent.types import Floats
 
-Kind = Literal["frames", "speech", "texts", "clips"]
+Kind = Literal["frames", "speech", "texts"]
 WordKind = Literal["speech", "texts"]
 TOKEN_BYTES = 512 * 2**20  # of tokens compressed under questions; some 200 questions with the small models
 
@@ -106,6 +107,10 @@ class Store:
         """Make `record` the committed state of its video and return its version, such as "gen-000003"."""
         return self._writing().commit(record)
 
+    def adopt(self, generation: Path, manifest: Manifest) -> str:
+        """Make a copy of a generation of another store the committed state of its video; `shards.adopt` chooses it."""
+        return self._writing().adopt(generation, manifest)
+
     def forget(self, video_id: str) -> None:
         """Remove a video and all that is kept of it; raises UnknownVideo."""
         self._writing().forget(video_id)
@@ -144,16 +149,6 @@ class Store:
 
         Raises UnknownVideo, which names what there is.
         """
-    def video_ids(self, which: VideoFilter = EVERY) -> list[str]:
-        """Return the ids of the videos that pass a filter, in order."""
-        with self._reading() as db:
-            return queries.video_ids(db, which)
-
-    def without_clips(self) -> list[str]:
-        """Return the ids of videos with frames to find and no vectors of clips: an older version has written them."""
-        with self._reading() as db:
-            return queries.without_clips(db)
-
         with self._reading() as db:
             return queries.find_video(db, name, self._root)
 
@@ -213,14 +208,14 @@ class Store:
             return generation.features(frames)
 
     def vectors(self, video_id: str, kind: Kind) -> Floats:
-        """Return the unit vectors [n, e] of kept frames, utterances, texts or clips with frames; n = 0 if none."""
+        """Return the unit vectors [n, e] of kept frames, utterances or texts; [0, 0] if there are none."""
         with self._opened(video_id) as generation:
             return generation.vectors(kind)
 
     def search_vectors(
         self, kind: Kind, query: Floats, k: int, video_ids: Sequence[str] | None = None, *, profile: str = ""
     ) -> list[tuple[str, int, float]]:
-        """Return the k entries nearest to `query` [e]: video id, index of the frame, utterance, text or clip, cosine.
+        """Return the k entries nearest to `query` [e]: video id, index of the frame, utterance or text, cosine.
 
         Raises ValueError unless all these videos have vectors of this width: pass `profile` in a mixed store.
         """

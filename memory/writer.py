@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,13 +21,13 @@ from hicom_agent.errors import StoreBusy, StoreCorrupt, UnknownVideo
 from hicom_agent.memory.catalog import (
     CACHE,
     CacheFile,
-    Published,
     connect_writer,
     nobody_reads_older,
     published,
     transaction,
 )
 from hicom_agent.memory.disk import crash_point, make_folder, plain_errors, remove_folder, write_file
+from hicom_agent.memory.foreign import copy_generation
 from hicom_agent.memory.generations import (
     FORGOTTEN,
     KINDS,
@@ -37,11 +37,10 @@ from hicom_agent.memory.generations import (
     generation_folders,
     next_version,
     read_meta,
-    read_manifest,
     write_generation,
 )
 from hicom_agent.memory.journal import STAGING, Journal
-from hicom_agent.memory.publish import add_cache, publish, withdraw
+from hicom_agent.memory.publish import publish, withdraw
 from hicom_agent.memory.records import check_record
 from hicom_agent.types import Record
 
@@ -114,18 +113,29 @@ class Writer:
         committed state is the one before.
         """
         check_record(record)
+        return self._replace(record.video_id, lambda generation: write_generation(generation, record))
+
+    def adopt(self, generation: Path, manifest: Manifest) -> str:
+        """Make a copy of a generation of another store the committed state of its video, and return its version.
+
+        Its files are compared with `manifest`, of which the version alone changes; the video's journal ends.
+        Raises StoreCorrupt, and SetupError where the disk fails: then the committed state is the one before.
+        """
+        return self._replace(manifest.video_id, lambda target: copy_generation(generation, manifest, target))
+
+    def _replace(self, video_id: str, write: Callable[[Path], Manifest]) -> str:
+        """Commit the generation that `write` makes in the folder of a new version, and return that version."""
         with self.lock, plain_errors(self.root):
-            folder = self.root / check_video_id(record.video_id)
+            folder = self.root / check_video_id(video_id)
             make_folder(folder)
             generation = folder / next_version(folder)
             try:
-                manifest = write_generation(generation, record)
-                self.publish(generation, manifest)
+                self.publish(generation, write(generation))
             except BaseException:
                 self._give_up(generation)
                 raise
             crash_point("published")
-            remove_folder(self.root / STAGING / record.video_id)
+            remove_folder(self.root / STAGING / video_id)
             crash_point("journal-removed")
             self.drop_replaced([folder])
             crash_point("replaced-removed")
@@ -140,13 +150,13 @@ class Writer:
             publish(self.db, manifest, meta, caches)
             crash_point("publishing")
 
-    def write_caches(self, generation: Path, manifest: Manifest, kinds: Iterable[str] = KINDS) -> dict[str, CacheFile]:
+    def write_caches(self, generation: Path, manifest: Manifest) -> dict[str, CacheFile]:
         """Write the FAISS indexes of a generation; they can be made again at any time."""
         from hicom_agent.memory.vectors import Generation, dump_index  # FAISS takes a while to import
 
         opened = Generation(generation, manifest.sha256)
         files = {}
-        for kind in kinds:
+        for kind in KINDS:
             index = opened.index(kind)
             if index is not None:
                 name = cache_name(generation, kind)
@@ -166,14 +176,6 @@ class Writer:
         """Remove a video and all that was kept of it; raises UnknownVideo.
 
         The mark is written first, so that a crash in between ends in a forgotten video, not a risen one.
-    def add_clips(self, which: Published) -> None:
-        """Write the vectors of clips of a video that an older version has committed; raises StoreCorrupt."""
-        generation = self.root / which.video_id / which.version
-        caches = self.write_caches(generation, read_manifest(generation), ["clips"])
-        with transaction(self.db):
-            for kind, cache in caches.items():
-                add_cache(self.db, which.video_id, kind, cache)
-
         """
         folder = self.root / check_video_id(video_id)
         with self.lock, plain_errors(self.root):
