@@ -33,7 +33,7 @@ SCHEMA = 1
 MANIFEST = "MANIFEST.json"
 FORGOTTEN = "FORGOTTEN"
 FILES = ("vectors.safetensors", "patches.safetensors", "thumbs.bin", "meta.json")
-KINDS = ("frames", "speech", "texts")
+KINDS = ("frames", "speech", "texts", "clips")  # of vectors for search; those of clips are made from those of frames
 _VIDEO_ID = re.compile(r"[0-9a-f]{16}")
 _VERSION = re.compile(r"gen-(\d{6,})(\.broken.*)?")
 
@@ -122,7 +122,7 @@ def _contents(record: Record) -> Iterator[tuple[str, list[bytes]]]:
     kept = kept_frames(record)
     thumbnails = [record.frames[i].thumbnail for i in kept]
     packed = {name: np.ascontiguousarray(rows) for name, rows in sorted(record.packed.items())}
-    search = {name: _unit(rows).astype(np.float16) for name, rows in sorted(record.vectors.items())}
+    search = {name: unit(rows).astype(np.float16) for name, rows in sorted(record.vectors.items())}
     rows = {
         "rows.kept": np.array(kept, np.int32),
         "rows.shown_by": np.array([frame.shown_by for frame in record.frames], np.int32),
@@ -141,11 +141,12 @@ def kept_frames(record: Record) -> list[int]:
     return [i for i, frame in enumerate(record.frames) if frame.shown_by == i]
 
 
-def _unit(rows: NDArray[Any]) -> NDArray[np.float32]:
+def unit(rows: NDArray[Any]) -> NDArray[np.float32]:
+    """Return rows [n, e] of length one; one of nothing stays as it is."""
     rows = np.asarray(rows, np.float32)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
-    return unit
+    made: NDArray[np.float32] = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    return made
 
 
 def _describe(record: Record) -> dict[str, Any]:

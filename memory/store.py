@@ -18,7 +18,7 @@ from hicom_agent.memory.catalog import Readers
 from hicom_agent.memory.conditioned import Conditioned
 from hicom_agent.memory.disk import plain_errors
 from hicom_agent.memory.journal import Journal
-from hicom_agent.memory.queries import VideoRow
+from hicom_agent.memory.queries import EVERY, VideoFilter, VideoRow
 from hicom_agent.memory.recovery import recover
 from hicom_agent.memory.words import search_words
 from hicom_agent.memory.writer import Writer
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hicom_agent.memory.vectors import Generation, Shelf
     from hicom_agent.types import Floats
 
-Kind = Literal["frames", "speech", "texts"]
+Kind = Literal["frames", "speech", "texts", "clips"]
 WordKind = Literal["speech", "texts"]
 TOKEN_BYTES = 512 * 2**20  # of tokens compressed under questions; some 200 questions with the small models
 
@@ -144,6 +144,16 @@ class Store:
         with self._reading() as db:
             return queries.video_row(db, video_id)
 
+    def video_ids(self, which: VideoFilter = EVERY) -> list[str]:
+        """Return the ids of the videos that pass a filter, in order."""
+        with self._reading() as db:
+            return queries.video_ids(db, which)
+
+    def without_clips(self) -> list[str]:
+        """Return the ids of videos with frames to find and no vectors of clips: an older version has written them."""
+        with self._reading() as db:
+            return queries.without_clips(db)
+
     def find_video(self, name: str) -> str:
         """Return the id of the one video that `name` means: id, path, title, start of an id, or part of a title.
 
@@ -208,14 +218,14 @@ class Store:
             return generation.features(frames)
 
     def vectors(self, video_id: str, kind: Kind) -> Floats:
-        """Return the unit vectors [n, e] of kept frames, utterances or texts; [0, 0] if there are none."""
+        """Return the unit vectors [n, e] of kept frames, utterances, texts or clips with frames; n = 0 if none."""
         with self._opened(video_id) as generation:
             return generation.vectors(kind)
 
     def search_vectors(
         self, kind: Kind, query: Floats, k: int, video_ids: Sequence[str] | None = None, *, profile: str = ""
     ) -> list[tuple[str, int, float]]:
-        """Return the k entries nearest to `query` [e]: video id, index of the frame, utterance or text, cosine.
+        """Return the k entries nearest to `query` [e]: video id, index of the frame, utterance, text or clip, cosine.
 
         Raises ValueError unless all these videos have vectors of this width: pass `profile` in a mixed store.
         """

@@ -21,6 +21,7 @@ from hicom_agent.errors import StoreBusy, StoreCorrupt, UnknownVideo
 from hicom_agent.memory.catalog import (
     CACHE,
     CacheFile,
+    Published,
     connect_writer,
     nobody_reads_older,
     published,
@@ -36,11 +37,12 @@ from hicom_agent.memory.generations import (
     check_video_id,
     generation_folders,
     next_version,
+    read_manifest,
     read_meta,
     write_generation,
 )
 from hicom_agent.memory.journal import STAGING, Journal
-from hicom_agent.memory.publish import publish, withdraw
+from hicom_agent.memory.publish import add_cache, publish, withdraw
 from hicom_agent.memory.records import check_record
 from hicom_agent.types import Record
 
@@ -150,19 +152,27 @@ class Writer:
             publish(self.db, manifest, meta, caches)
             crash_point("publishing")
 
-    def write_caches(self, generation: Path, manifest: Manifest) -> dict[str, CacheFile]:
+    def write_caches(self, generation: Path, manifest: Manifest, kinds: Iterable[str] = KINDS) -> dict[str, CacheFile]:
         """Write the FAISS indexes of a generation; they can be made again at any time."""
         from hicom_agent.memory.vectors import Generation, dump_index  # FAISS takes a while to import
 
         opened = Generation(generation, manifest.sha256)
         files = {}
-        for kind in KINDS:
+        for kind in kinds:
             index = opened.index(kind)
             if index is not None:
                 name = cache_name(generation, kind)
                 make_folder(self.root / CACHE)
                 files[kind] = CacheFile(name, *write_file(self.root / CACHE / name, [dump_index(index)], last=False))
         return files
+
+    def add_clips(self, which: Published) -> None:
+        """Write the vectors of clips of a video that an older version has committed; raises StoreCorrupt."""
+        generation = self.root / which.video_id / which.version
+        caches = self.write_caches(generation, read_manifest(generation), ["clips"])
+        with transaction(self.db):
+            for kind, cache in caches.items():
+                add_cache(self.db, which.video_id, kind, cache)
 
     def _give_up(self, generation: Path) -> None:
         """Remove a generation that could not be committed, unless it was in the very last moment."""
