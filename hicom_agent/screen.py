@@ -195,7 +195,9 @@ def _rate(progress: Progress, elapsed_s: float) -> str:
     if elapsed_s < 1 or not progress.done:
         return ""
     each_s = progress.done / elapsed_s
-    return f"{each_s:.0f}x" if progress.unit == "s" else f"{each_s / 2**20:.1f} MB/s"
+    if progress.unit == "bytes":
+        return f"{each_s / 2**20:.1f} MB/s"
+    return f"{each_s:.0f}x" if progress.unit == "s" else f"{60 * each_s:.1f} {progress.unit} a minute"
 
 
 class _Lines:

@@ -76,6 +76,7 @@ class Conditioned:
     def __init__(self, root: Path, max_bytes: int) -> None:
         """Nothing is kept with `max_bytes` of 0."""
         self._folder, self._max_bytes = root / FOLDER, max_bytes
+        self.only_same = False  # True: a question uses nothing of another, so that answers do not depend on the order
         self._looks = Looks(self._folder)
         self._files: dict[int, TokenFile] = {}
 

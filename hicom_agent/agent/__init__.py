@@ -10,26 +10,28 @@ from hicom_agent.agent.evidence import KINDS, Asked, Evidence, cap, cite, find_w
 from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.join import cut_short, join_answers
 from hicom_agent.agent.loop import FILTER, Run
-from hicom_agent.agent.meter import Budget, Meter
+from hicom_agent.agent.meter import MAX_STEPS, Budget, Meter
+from hicom_agent.agent.options import Choice, choose
 from hicom_agent.agent.plan import split_question, understand
 from hicom_agent.agent.planner import Planner, go_on
-from hicom_agent.agent.sight import CLIPS, look
 from hicom_agent.agent.route import ROUTED, route
+from hicom_agent.agent.sight import CLIPS, look
 from hicom_agent.agent.temporal import Task, read_task
+from hicom_agent.agent.together import first_looks, prepare
 from hicom_agent.agent.view import Viewer
 from hicom_agent.errors import AnswerError
+from hicom_agent.memory import VideoFilter
 from hicom_agent.types import Answer, Clip, Hit, Reason
 
-from hicom_agent.memory import VideoFilter
 if TYPE_CHECKING:
     from hicom_agent.memory import Store, VideoRow
 
-__all__ = ["Agent", "Budget", "Viewer", "Writer"]
+__all__ = ["Agent", "Budget", "Choice", "Viewer", "Writer", "join_answers"]
 
-NOT_FOUND = "I did not find this in the video."
-NOT_INDEXED = "Speech, or text on the screen, was left out when this video was indexed; index it again with it."
 ASKED = 8  # videos of an archive that one question is asked of
 HITS = 3  # moments of one video among those of others
+NOT_FOUND = "I did not find this in the video."
+NOT_INDEXED = "Speech, or text on the screen, was left out when this video was indexed; index it again with it."
 NO_TIME = "I did not come to this before the budget ended."
 
 
@@ -133,7 +135,32 @@ class Agent:
                 sight = look(self.store, self.encoder, film, query, CLIPS)
                 found += sight.evidence or sight.closest[:1]
         found.sort(key=lambda piece: (-piece.support, piece.video_id, piece.start_s))
-        return [_hit(piece) for piece in found if piece.support >= FILTER][:limit]
+        hits = [_hit(piece) for piece in found if piece.support >= FILTER]
+        return cap(hits, per_video, lambda hit: hit.video_id)[:limit]
+
+    def prepare(self, video_id: str, questions: Sequence[str]) -> int:
+        """Compress at once the clips that these questions will look at; return how many tokens that took.
+
+        Raises UnknownVideo, StoreError, InputError (indexed with another profile).
+        """
+        film = Film.of_profile(self.store, self.encoder, video_id)
+        if not film.frames:
+            return 0
+        looks = [each for question in questions for each in first_looks(question, film.row.duration_s)]
+        return prepare(self.store, self.encoder, film, looks)
+
+    def choose(self, video_id: str, question: str, options: Sequence[str], budget: Budget | None = None) -> Choice:
+        """Return the likeliest of several options, and the answer to the question without them.
+
+        Raises what `ask` raises, and ValueError for fewer than two options.
+        """
+        answer = self.ask(video_id, question, budget)
+        film = Film.read(self.store, video_id)
+
+        def presence(option: str) -> float:
+            return float(self.encoder.scan(option, self.store.features(video_id, film.kept())).max(initial=0.0))
+
+        return choose(question, options, answer, self.writer, presence)
 
     def describe_clips(self, video_id: str) -> list[tuple[Clip, str]]:
         """Return every clip with the names of what its middle frame shows."""

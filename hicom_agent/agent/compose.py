@@ -41,6 +41,9 @@ class Writer(Protocol):
     def choose(self, system: str, user: str, options: Sequence[str]) -> Draft:
         """Return the likeliest of options."""
 
+    def score(self, system: str, user: str, options: Sequence[str]) -> list[float]:
+        """Return for each option the mean log-likelihood of its tokens as the answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Partial:

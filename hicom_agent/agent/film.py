@@ -102,8 +102,12 @@ class Film:
 def open_look(store: Store, encoder: Encoder, film: Film, question: str) -> Look:
     """Return where in the film it may be seen: as an earlier question that looked for the same found it, or anew."""
     asked = store.conditioned.asked(film.asked_with(encoder))
-    vectors = np.stack([each.vector for each in asked]) if asked else None
-    same = same_look(question, [each.text for each in asked], encoder.encode_texts, vectors)
+    texts = [each.text for each in asked]
+    if store.conditioned.only_same:
+        same = texts.index(question) if question in texts else None
+    else:
+        vectors = np.stack([each.vector for each in asked]) if asked else None
+        same = same_look(question, texts, encoder.encode_texts, vectors)
     kept = store.conditioned.recall(asked[same].key) if same is not None else None
     if kept is not None and len(kept.presence) == len(film.frames):
         return kept
@@ -119,9 +123,16 @@ def compress_clip(
     store: Store, encoder: Encoder, film: Film, clip: Clip, indices: Sequence[int], guide: Floats
 ) -> CompressedClip:
     """Return these sampled frames of a clip, compressed under a guide."""
+    return compress_under(store, encoder, film, clip, indices, [guide])[0]
+
+
+def compress_under(
+    store: Store, encoder: Encoder, film: Film, clip: Clip, indices: Sequence[int], guides: Sequence[Floats]
+) -> list[CompressedClip]:
+    """Return these sampled frames of a clip, compressed under each of several guides; their features are read once."""
     times_s = np.array([film.frames[i].time_s for i in indices], np.float32)
     features = ClipFeatures(clip, times_s, read_features(store, encoder, film, indices))
-    return compress(features, guide, temperature=encoder.temperature)
+    return [compress(features, guide, temperature=encoder.temperature) for guide in guides]
 
 
 def read_features(store: Store, encoder: Encoder, film: Film, indices: Sequence[int]) -> FrameFeatures:

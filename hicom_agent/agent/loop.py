@@ -30,7 +30,7 @@ from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.meter import Meter
 from hicom_agent.agent.operators import list_words, order
 from hicom_agent.agent.plan import SubQuestion, names_nothing, understand
-from hicom_agent.agent.sight import CLIPS, CLIPS_FOR_ALL, Sight, look
+from hicom_agent.agent.sight import CLIPS_FOR_ALL, Sight, look, num_clips
 from hicom_agent.agent.temporal import Anchor, Task, anchor_question, narrow, read_task
 from hicom_agent.agent.view import Viewer, view
 from hicom_agent.types import Step, clean_text, timecode
@@ -202,7 +202,7 @@ class Run:
         sub = wish.sub
         if not self.film.frames or "visual" not in sub.sources:
             return Sight()
-        limit = CLIPS_FOR_ALL if wish.wide or sub.kind in ("when", "count", "how long", "whether") else CLIPS
+        limit = CLIPS_FOR_ALL if wish.wide else num_clips(sub.kind)
         sight = look(self.store, self.encoder, self.film, sub.text, limit, self.meter.left, wish.window)
         self.meter.add_sight(sight.compressed, sight.recalled, counts=self._viewer is None)
         if sight.num_left:

@@ -63,6 +63,26 @@ def find_clips(store: Store, film: Film, look: Look, clips: Sequence[Clip]) -> l
     return [clip for _, _, clip in sorted(ranked, key=lambda each: each[:2])]
 
 
+def num_clips(kind: str) -> int:
+    """Return how many clips a question of this kind looks at, first."""
+    return CLIPS_FOR_ALL if kind in ("when", "count", "how long", "whether") else CLIPS
+
+
+def choose_clips(
+    store: Store, encoder: Encoder, film: Film, kept: Look, limit: int, window: Window
+) -> tuple[list[Clip], int]:
+    """Return the clips worth compressing for a look, best first, and how many more there are."""
+    inside = [clip for clip in film.clips if clip.start_s < window[1] and clip.end_s > window[0]]
+    ranked = find_clips(store, film, kept, inside)
+    if not ranked and window != ALWAYS:  # the likeliest of a film may all lie elsewhere
+        ranked = [clip for clip in inside if film.indices_in(clip)]
+    clips, beyond = ranked[:limit], ranked[limit:]
+    if beyond and not store.conditioned.only_same:
+        seen_before = dict(store.conditioned.search(film.asked_with(encoder), kept.guide, SEEN_BEFORE))
+        clips += [clip for clip in beyond if clip.index in seen_before]
+    return clips, len(ranked) - len(clips)
+
+
 def look(
     store: Store,
     encoder: Encoder,
@@ -79,15 +99,8 @@ def look(
     """
     budget = budget or Budget()
     kept = open_look(store, encoder, film, question)
-    inside = [clip for clip in film.clips if clip.start_s < window[1] and clip.end_s > window[0]]
-    ranked = find_clips(store, film, kept, inside)
-    if not ranked and window != ALWAYS:  # the likeliest of a film may all lie elsewhere
-        ranked = [clip for clip in inside if film.indices_in(clip)]
-    clips, beyond = ranked[:limit], ranked[limit:]
-    if beyond:
-        seen_before = store.conditioned.search(film.asked_with(encoder), kept.guide, SEEN_BEFORE)
-        clips += [clip for clip in beyond if clip.index in dict(seen_before)]
-    sight = Sight(presence=kept.presence, key=kept.key, num_more=len(ranked) - len(clips))
+    clips, num_more = choose_clips(store, encoder, film, kept, limit, window)
+    sight = Sight(presence=kept.presence, key=kept.key, num_more=num_more)
     _compress(sight, kept, clips, store, encoder, film, budget)
     presence = kept.presence * np.array([window[0] <= frame.time_s < window[1] for frame in film.frames])
     low = max(LIKELY_FROM, STILL_SEEN * float(kept.presence.max(initial=0.0)))

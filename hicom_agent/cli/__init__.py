@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from hicom_agent.cli.batch import EPILOG as BATCH_EPILOG
+from hicom_agent.cli.batch import batch
 from hicom_agent.cli.models import models_app
 from hicom_agent.cli.server import mcp
 from hicom_agent.cli.shared import (
@@ -38,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.command(epilog="Example: hicom-agent mcp --root ~/Videos")(mcp)
+app.command(epilog=BATCH_EPILOG)(batch)
 
 VideoArgument = Annotated[str, typer.Argument(help="An indexed video: path, id, or a unique part of its title.")]
 

@@ -89,6 +89,14 @@ class Indexer:
         words += ["speech"] if self._listener else []
         return " ".join(words)
 
+    def find(self, path: str | Path) -> Report | None:
+        """Return the report of a video whose content is remembered already, None if it is not.
+
+        Raises InputError (refused, or written to meanwhile).
+        """
+        with video.open_video(path, self.options.roots, self.options.max_bytes) as opened:
+            return self._known(video.content_hash(opened)[:16])
+
     def index(self, path: str | Path, *, again: bool = False) -> Report:
         """Watch the video at `path` and remember it; do nothing if its content is remembered already.
 

@@ -28,6 +28,10 @@ class Scripted:
         self.read.append(user)
         return Draft(self.text if self.text in options else options[0], 0.9, 1, 1)
 
+    def score(self, system: str, user: str, options: Sequence[str]) -> list[float]:
+        self.read.append(user)
+        return [-0.1 if option == self.text else -3.0 for option in options]
+
 
 def said(text: str, support: float = 0.9, start_s: float = 60.0) -> Evidence:
     return Evidence("v", "speech", start_s, start_s + 3, support, text, 0)

@@ -1,0 +1,153 @@
+"""The same work on a Ray cluster: Ray Data moves units from actors that watch to actors that answer.
+
+Every node sees the videos and the folder of shards under the same paths. A shard is one video's store and has one user
+at a time; the archive's own store and the answers are written by the driver alone. Ray starts a dead actor again and
+gives it its unit once more, without end; a unit that kills one after the other is given up here, by its count of tries.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from hicom_agent.archive.local import TRIES, Event, Local, Terms, make_hand
+from hicom_agent.archive.plan import Unit, shard_name
+from hicom_agent.errors import AnswerError, HicomAgentError, SetupError
+
+_CPUS = {"watch": 1.0, "answer": 0.5}
+_GPU = 0.5  # of each, where there is one: a watching and an answering actor share it
+
+
+class OnRay:
+    """Actors of a cluster; use it in a `with` statement."""
+
+    def __init__(self, terms: Terms, num_workers: int, address: str) -> None:
+        """`address` is a cluster's, "auto" for the one of this machine, or "local" for a new one that ends with us.
+
+        Raises SetupError where Ray is not installed.
+        """
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports to its makers otherwise
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+        try:
+            import ray
+        except ImportError as error:
+            raise SetupError("no package 'ray'; run: pip install 'hicom-agent[archive]'") from error
+        self._ray: Any = ray
+        self._terms, self._num_workers = terms, num_workers
+        self._address = None if address == "local" else address
+        self._stack = ExitStack()
+        self._router = Local(replace(terms, merges=True), 1)  # on this machine, where the archive's store is
+
+    def __enter__(self) -> OnRay:
+        self._stack.enter_context(self._router)
+        try:
+            self._ray.init(
+                address=self._address,
+                include_dashboard=False,
+                logging_level=logging.WARNING,
+                log_to_driver=False,
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            self._stack.close()
+            raise SetupError(f"no Ray cluster at {self._address or 'this machine'}: {error}") from error
+        self._stack.callback(self._ray.shutdown)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stack.close()
+
+    def run(self, units: Sequence[Unit]) -> Iterator[Event]:
+        """Yield what comes of units, as they end."""
+        for left_over in self._terms.shards.glob("*.tries"):
+            left_over.unlink()
+        asked = {unit.target: unit for unit in units}
+        rows = [{"unit": json.dumps(asdict(unit))} for unit in units]
+        for row in self._pipeline(rows).iter_rows():
+            unit = asked[json.loads(row["unit"])["target"]]
+            for event in json.loads(row["events"]):
+                yield unit, event
+            yield unit, {"end": 1}
+
+    def _pipeline(self, rows: list[dict[str, str]]) -> Any:
+        import ray.data
+
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = context.print_on_execution_start = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        gpus = _GPU if self._ray.cluster_resources().get("GPU") else 0
+        data = ray.data.from_items(rows, override_num_blocks=len(rows))  # each is retried alone, and told when it ends
+        for stage, actor in (("watch", Watching), ("answer", Answering)):
+            data = data.map(
+                actor,
+                fn_constructor_args=(self._terms.as_json(),),
+                compute=ray.data.ActorPoolStrategy(size=self._num_workers, max_tasks_in_flight_per_actor=1),
+                num_cpus=_CPUS[stage],
+                num_gpus=gpus,
+            )
+        return data
+
+    def route(self, question: str, video_ids: Sequence[str], limit: int) -> list[str]:
+        """Return the videos that most likely hold the answer, best first."""
+        return self._router.route(question, video_ids, limit)
+
+
+class Watching:
+    """An actor that sees to it that a video is in a shard; what decodes is a process of its own, beside it."""
+
+    def __init__(self, terms: str) -> None:
+        self._hand = make_hand(json.loads(terms))
+
+    def __call__(self, row: dict[str, str]) -> dict[str, str]:
+        """Add what came of it to the row."""
+        target = json.loads(row["unit"])["target"]
+        event: dict[str, Any]
+        try:
+            with _counted(self._hand.shards, "watch", target):
+                event = {"settled": asdict(self._hand.settle(target))}
+        except HicomAgentError as error:
+            event = {"lost": " ".join(str(error).split())}
+        return row | {"events": json.dumps([event])}
+
+
+class Answering:
+    """An actor that answers what is asked of a video in a shard."""
+
+    def __init__(self, terms: str) -> None:
+        self._hand = make_hand(json.loads(terms))
+
+    def __call__(self, row: dict[str, str]) -> dict[str, str]:
+        """Add the answers to the row."""
+        from hicom_agent.archive.work import Settled, unit_of
+
+        events, unit = json.loads(row["events"]), unit_of(json.loads(row["unit"]))
+        if "settled" in events[0]:
+            settled = Settled(**events[0]["settled"])
+            try:
+                with _counted(self._hand.shards, "answer", unit.target):
+                    events += self._hand.answer(settled, unit.asks)
+            except HicomAgentError as error:
+                events.append({"lost": " ".join(str(error).split())})
+        return row | {"events": json.dumps(events)}
+
+
+@contextmanager
+def _counted(shards: Path, stage: str, target: str) -> Iterator[None]:
+    """Do something for the video `target`; raises AnswerError where it was tried too often and never came to an end."""
+    shards.mkdir(parents=True, exist_ok=True)
+    tries = shards / f"{shard_name(target)}-{stage}.tries"
+    with tries.open("ab") as file:
+        file.write(b".")
+        num = file.tell()
+    if num > TRIES:
+        raise AnswerError(f"its actor died {TRIES} times (out of memory?); see Ray's log")
+    try:
+        yield
+    finally:
+        tries.unlink()

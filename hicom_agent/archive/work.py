@@ -1,0 +1,156 @@
+"""What a worker does with one video: watch it if it is new, then answer what is asked of it.
+
+A new video is watched into a store of its own, a shard, which one worker owns; a shard is merged into the archive's
+store when it is whole. So many workers watch at once, and a kill loses the minute in work of each.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hicom_agent.archive.plan import Ask, Unit, shard_name
+from hicom_agent.build import Workspace
+from hicom_agent.errors import HicomAgentError, StoreBusy
+from hicom_agent.memory import Store, adopt
+from hicom_agent.memory.disk import remove_folder
+
+if TYPE_CHECKING:
+    from hicom_agent.agent import Agent
+    from hicom_agent.types import Answer
+
+WAIT_S = 120.0  # for another worker's merge, or for a worker that is ending
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A video that is remembered, and where."""
+
+    target: str
+    video_id: str
+    title: str
+    store: str  # folder
+    duration_s: float
+    watched_s: float  # of film that this run watched; 0 where it was remembered before
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """The settings of one worker; its models are loaded once."""
+
+    work: Workspace
+    shards: Path
+    merges: bool = True  # into the store of the settings; else what is new stays in its shard
+    max_steps: int | None = None
+    max_visual_tokens: int | None = None
+
+    def settle(self, target: str) -> Settled:
+        """See to it that a video is remembered; raises what indexing raises."""
+        main = self.work.settings.store
+        with self.work.store() as store:
+            known = self._known(store, target)
+        if known is not None:
+            video_id, title, duration_s = known
+            return Settled(target, video_id, title, str(self._own(video_id)), duration_s, 0.0)
+        shard = self.shards / shard_name(target)
+        with patiently(lambda: Store.open(shard, write=True, token_bytes=self.work.settings.token_bytes)) as store:
+            report = self.work.indexer(store).index(target)
+        if self.merges:
+            merge(main, shard, report.video_id)
+        where = main if self.merges else shard
+        return Settled(target, report.video_id, report.title, str(where), report.duration_s, report.covered_s)
+
+    def _known(self, store: Store, target: str) -> tuple[str, str, float] | None:
+        """Return id, title and length of a video that is remembered already."""
+        if not Path(target).is_absolute():
+            row = store.video(target)
+            return row.video_id, row.title, row.duration_s
+        found = self.work.indexer(store).find(target)
+        return (found.video_id, found.title, found.duration_s) if found is not None else None
+
+    def _own(self, video_id: str) -> Path:
+        """Return a store with this video that may be used here; where nothing is merged, one that nobody else uses."""
+        main = self.work.settings.store
+        if self.merges:
+            return main
+        shard = self.shards / video_id
+        with patiently(lambda: Store.open(shard, write=True)) as store:
+            adopt(store, main, video_id)
+        return shard
+
+    def answer(self, settled: Settled, asks: Sequence[Ask]) -> Iterator[dict[str, Any]]:
+        """Yield how many tokens were compressed for all at once, then a row for each question or why it has none."""
+        if not asks:
+            return
+        token_bytes = self.work.settings.token_bytes
+        with ExitStack() as stack:
+            store = stack.enter_context(Store.open(Path(settled.store), token_bytes=token_bytes))
+            still = stack.enter_context(store.snapshot())
+            still.conditioned.only_same = True  # the same rows in any order, whoever asks what before
+            agent = self.work.agent(still)
+            if len(asks) > 1 and self.max_visual_tokens is None:
+                yield {"prepared": agent.prepare(settled.video_id, [ask.question for ask in asks])}
+            for ask in asks:
+                try:
+                    yield {"row": self._row(agent, settled.video_id, ask)}
+                except HicomAgentError as error:
+                    yield {"failed": asdict(ask), "reason": " ".join(str(error).split())}
+
+    def _row(self, agent: Agent, video_id: str, ask: Ask) -> dict[str, Any]:
+        from hicom_agent.agent import Budget
+
+        budget = Budget.of(None, self.max_visual_tokens, self.max_steps)
+        if not ask.options:
+            return make_row(ask, agent.ask(video_id, ask.question, budget))
+        choice = agent.choose(video_id, ask.question, ask.options, budget)
+        return make_row(ask, choice.answer) | {"option": choice.option, "likelihoods": choice.likelihoods}
+
+    def work_on(self, unit: Unit) -> Iterator[dict[str, Any]]:
+        """Yield what comes of a unit: where it is remembered, then its rows; or why it cannot be read."""
+        try:
+            settled = self.settle(unit.target)
+        except HicomAgentError as error:
+            yield {"lost": " ".join(str(error).split())}
+            return
+        yield {"settled": asdict(settled)}
+        yield from self.answer(settled, unit.asks)
+
+    def route(self, question: str, video_ids: Sequence[str], limit: int) -> list[str]:
+        """Return the videos, of these, that most likely hold the answer, best first."""
+        with self.work.store() as store:
+            return self.work.agent(store).route(question, list(video_ids), limit)
+
+
+def make_row(ask: Ask, answer: Answer) -> dict[str, Any]:
+    """Return a line of the answers."""
+    return {"id": ask.id, "video": ask.video, **answer.model_dump(mode="json", exclude={"steps"})}
+
+
+def merge(into: Path, shard: Path, video_id: str) -> None:
+    """Make a shard's video one of a store, and remove the shard; raises StoreError, SetupError."""
+    with patiently(lambda: Store.open(into, write=True)) as store:
+        adopt(store, shard, video_id)
+    remove_folder(shard)
+
+
+def patiently(begin: Callable[[], _T]) -> _T:
+    """Return what `begin` gives, tried again while somebody else writes the store; raises StoreBusy at last."""
+    until_s = time.monotonic() + WAIT_S
+    while True:
+        try:
+            return begin()
+        except StoreBusy:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(0.1)
+
+
+def unit_of(fields: dict[str, Any]) -> Unit:
+    """Return the unit that `asdict` made these fields of."""
+    asks = tuple(Ask(a["id"], a["video"], a["question"], tuple(a["options"])) for a in fields["asks"])
+    return Unit(fields["target"], asks)
