@@ -8,7 +8,9 @@ features mean is known to their encoder alone.
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import stat
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +28,11 @@ from hicom_agent.memory.generations import FILES, Manifest, seal
 from hicom_agent.memory.records import check_packed, check_record
 from hicom_agent.types import Clip, Damage, Record, ScreenText, StoredFrame, Utterance, VideoInfo
 
+INCOMING = "incoming"  # folder of a store where an archive is unpacked; what a killed import left there goes
 MAX_META_BYTES = 1 << 28
+MAX_VECTORS_BYTES = 1 << 32
+_MAX_ROW_BYTES = 1 << 28  # of one picture, or of its packed features
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST = 1e9  # of anything that is counted or timed; more of it is nonsense, and too much to work with
 _BLOCK_BYTES = 1 << 20
 _STORED = {"frames", "speech", "texts"}
@@ -81,12 +87,24 @@ def check_sense(folder: Path, manifest: Manifest, named: Path) -> None:
             small = _read_small(vectors)
             record = _make_record(meta, {name: _read(vectors, name, {"F16"}) for name in _STORED & set(vectors.keys())})
             check_record(record)
+            if not _SHA256.fullmatch(record.sha256):
+                raise ValueError(f"{record.sha256!r:.80} is no SHA-256")
             _check_order(record)
             _check_rows(record, small)
             _check_patches(patches, small, len(small["rows.kept"]))
         _check_thumbnails(folder / "thumbs.bin", small["rows.thumb_ends"], small["crc.thumbs"])
     except _NONSENSE as error:
         raise StoreCorrupt(f"{named} makes no sense: {error}; index the video again") from error
+
+
+def widths_of(folder: Path) -> dict[str, int]:
+    """Return how many numbers the vectors of a generation have, by kind; raises StoreCorrupt."""
+    try:
+        with _open_file(folder / "vectors.safetensors", framework="numpy") as file:
+            shapes = {name: file.get_slice(name).get_shape() for name in _STORED & set(file.keys())}
+    except (*_NONSENSE, OSError) as error:
+        raise StoreCorrupt(f"{folder / 'vectors.safetensors'} cannot be read: {error}") from error
+    return {name: shape[-1] for name, shape in shapes.items() if len(shape) == 2 and shape[0]}
 
 
 def _read_meta(path: Path, manifest: Manifest) -> Mapping[str, Any]:
@@ -210,7 +228,10 @@ def _check_patches(file: Any, small: Mapping[str, NDArray[Any]], num_kept: int) 
         if table.get_dtype() not in _NUMBERS:
             raise ValueError(f"packed {name!r:.80} holds {table.get_dtype()}, which is no plain number")
         check_packed(name, table.get_shape(), num_kept)
-        checks, step = small[f"crc.{name}"], max(1, _BLOCK_BYTES // max(1, int(np.prod(table.get_shape()[1:]))))
+        width = math.prod(table.get_shape()[1:])
+        if width > _MAX_ROW_BYTES // 8:
+            raise ValueError(f"packed {name} has {width} numbers for each frame")
+        checks, step = small[f"crc.{name}"], max(1, _BLOCK_BYTES // max(1, width))
         blocks = (table[start : min(start + step, num_kept)] for start in range(0, num_kept, step))
         if [zlib.crc32(row.tobytes()) for block in blocks for row in block] != checks.tolist():
             raise ValueError(f"packed {name} does not have its checksums")
@@ -218,7 +239,10 @@ def _check_patches(file: Any, small: Mapping[str, NDArray[Any]], num_kept: int) 
 
 def _check_thumbnails(path: Path, ends: NDArray[Any], checks: NDArray[Any]) -> None:
     starts = [0, *ends.tolist()]
-    if any(end < start for start, end in pairwise(starts)) or starts[-1] != path.stat().st_size:
+    if (
+        not all(0 <= end - start <= _MAX_ROW_BYTES for start, end in pairwise(starts))
+        or starts[-1] != path.stat().st_size
+    ):
         raise ValueError("the thumbnails do not fill their file")
     with path.open("rb") as file:
         found = [zlib.crc32(file.read(end - start)) for start, end in pairwise(starts)]

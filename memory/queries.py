@@ -101,7 +101,7 @@ def _row(row: Sequence[Any]) -> VideoRow:
 
 
 def find_video(db: sqlite3.Connection, name: str, root: Path) -> str:
-    """Return the id of the one video that `name` means: id, path, title, start of an id, or part of a title.
+    """Return the id of the one video that `name` means: id, path, title, file name, start of an id, or part of a title.
 
     Raises UnknownVideo, which names what there is.
     """
@@ -112,6 +112,7 @@ def find_video(db: sqlite3.Connection, name: str, root: Path) -> str:
         lambda video_id, path, title: video_id == low,
         lambda video_id, path, title: path in places,
         lambda video_id, path, title: title.casefold() == low,
+        lambda video_id, path, title: Path(path).name.casefold() == low,
         lambda video_id, path, title: len(low) >= 4 and video_id.startswith(low),
         lambda video_id, path, title: bool(low) and low in title.casefold(),
     )
@@ -162,6 +163,16 @@ def where(db: sqlite3.Connection, video_id: str) -> Published:
     key = key_of(db, video_id)
     row = db.execute("SELECT video_id, version, manifest_sha256, profile FROM videos WHERE key = ?", [key]).fetchone()
     return Published(*row)
+
+
+def examples(db: sqlite3.Connection, profile: str, besides: str) -> dict[str, Published]:
+    """Return, for each kind of stored vectors, one generation of a profile that has some, of another video."""
+    query = (
+        "SELECT video_id, version, manifest_sha256, profile FROM videos WHERE profile = ? AND video_id != ?"
+        " AND EXISTS (SELECT 1 FROM caches WHERE video = key AND kind = ?) LIMIT 1"
+    )
+    rows = {kind: db.execute(query, [profile, besides, kind]).fetchone() for kind in ("frames", "speech", "texts")}
+    return {kind: Published(*row) for kind, row in rows.items() if row}
 
 
 def info_of(db: sqlite3.Connection, video_id: str) -> VideoInfo:

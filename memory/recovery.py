@@ -9,6 +9,7 @@ from pathlib import Path
 from hicom_agent.errors import StoreCorrupt
 from hicom_agent.memory.catalog import CACHE, Published, published, transaction
 from hicom_agent.memory.disk import plain_errors, remove_folder
+from hicom_agent.memory.foreign import INCOMING
 from hicom_agent.memory.generations import (
     FORGOTTEN,
     MANIFEST,
@@ -37,6 +38,7 @@ def recover(writer: Writer) -> list[str]:
         current = published(writer.db)
         writer.drop_replaced(folder for folder in folders if _has_more(folder, current.get(folder.name)))
         _sweep_staging(writer)
+        remove_folder(writer.root / INCOMING)
         _sweep_cache(writer)
         done += _add_clips(writer)
     for line in done:

@@ -75,6 +75,11 @@ class Store:
             raise
         return store
 
+    @property
+    def root(self) -> Path:
+        """Return the folder of the store."""
+        return self._root
+
     def __enter__(self) -> Store:
         return self
 
@@ -221,6 +226,12 @@ class Store:
         """Return the unit vectors [n, e] of kept frames, utterances, texts or clips with frames; n = 0 if none."""
         with self._opened(video_id) as generation:
             return generation.vectors(kind)
+
+    def widths(self, profile: str, besides: str = "") -> dict[str, int]:
+        """Return how many numbers the vectors of a profile have, by kind, in another video than `besides`."""
+        with self._reading() as db:
+            found = queries.examples(db, profile, besides)
+            return {kind: self._shelf().generation(which).vectors(kind).shape[1] for kind, which in found.items()}
 
     def search_vectors(
         self, kind: Kind, query: Floats, k: int, video_ids: Sequence[str] | None = None, *, profile: str = ""

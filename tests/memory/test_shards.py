@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from hicom_agent.errors import SetupError, StoreCorrupt, StoreTooNew, UnknownVideo
 from hicom_agent.memory import Look, Store, adopt, check
@@ -264,3 +265,153 @@ def test_a_writer_of_the_shard_may_go_on_meanwhile(tmp_path: Path, monkeypatch: 
         assert take_of(store) == 1 and take_of(busy) == 2
         busy.commit(make_record(3))
         assert [path.name for path in (shard / A).iterdir()] == ["gen-000003"], "nobody holds the others any more"
+
+
+def change_meta(folder: Path, name: str, value: Any) -> None:
+    meta = json.loads((folder / "meta.json").read_bytes())
+    meta[name] = value
+    (folder / "meta.json").write_text(json.dumps(meta))
+
+
+NOT_A_NUMBER, TOO_MUCH = float("nan"), 10**400
+FRAMES = [[i + 0.001, i - i % 2, 0.5] for i in range(8)]
+HOSTILE_META = {
+    "another id": ("video_id", B),
+    "no sha256": ("sha256", A),
+    "a hostile sha256": ("sha256", A + "/" * 48),
+    "another profile": ("profile", "made-9"),
+    "a number for a title": ("title", 7),
+    "no language": ("language", None),
+    "a profile that cannot be written": ("profile", "\ud800"),
+    "a path that cannot be written": ("path", "/films/\ud800"),
+    "a path with an end in it": ("path", "/films/a\0b"),
+    "a time that is no number": ("covered_s", NOT_A_NUMBER),
+    "a time without end": ("covered_s", float("inf")),
+    "a time that is too much": ("covered_s", TOO_MUCH),
+    "a negative time": ("covered_s", -1),
+    "a duration of text": ("info", {"duration_s": "8", "width_px": 1, "height_px": 1, "codec": "", "audio_codec": ""}),
+    "a size that is too much": (
+        "info",
+        {"duration_s": 8, "width_px": 2**64, "height_px": 1, "codec": "", "audio_codec": ""},
+    ),
+    "no facts": ("info", []),
+    "clips that are no list": ("clips", 5),
+    "clips of another order": ("clips", [[0, 4.0, 6.0], [1, 0.0, 2.0]]),
+    "clips that are not counted": ("clips", [[5, 0.0, 2.0]]),
+    "a clip that ends before it starts": ("clips", [[0, 4.0, 2.0]]),
+    "a clip of nothing": ("clips", [[0, None, 2.0]]),
+    "one frame less": ("frames", FRAMES[:-1]),
+    "frames shown by none": ("frames", [*FRAMES[:-1], [7.001, 99, 0.5]]),
+    "frames of another order": ("frames", [[9.0, 0, 0.5], *FRAMES[1:]]),
+    "a novelty that is no number": ("frames", [[0.001, 0, NOT_A_NUMBER], *FRAMES[1:]]),
+    "true for a number": ("frames", [[True, 0, 0.5], *FRAMES[1:]]),
+    "a frame of two": ("frames", [[0.001, 0], *FRAMES[1:]]),
+    "words that are no text": ("speech", [[0, 0.5, {"a": 1}]] * 4),
+    "words without vectors": ("speech", [[0, 0.5, "a"]] * 3),
+    "a reason too many": ("damage", [[0, 1, "broken", "twice"]]),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_META)
+def test_a_meta_that_makes_no_sense_is_refused_though_all_checksums_fit(name: str, tmp_path: Path) -> None:
+    shard = make_store(tmp_path / "shard", make_record(1))
+    change_meta(shard / A / "gen-000001", *HOSTILE_META[name])
+    reseal(shard)
+    with Store.open(tmp_path / "all", write=True) as store:
+        with pytest.raises(StoreCorrupt, match="makes no sense"):
+            adopt(store, shard, A)
+        assert store.videos() == [] and not (tmp_path / "all" / A).exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", "[" * 100_000, '{"video_id": "00000000000000aa"}', "\xff"])
+def test_a_meta_that_is_no_object_is_refused(text: str, tmp_path: Path) -> None:
+    shard = make_store(tmp_path / "shard", make_record(1))
+    (shard / A / "gen-000001" / "meta.json").write_text(text, "latin-1")
+    reseal(shard)
+    with Store.open(tmp_path / "all", write=True) as store, pytest.raises(StoreCorrupt, match="makes no sense"):
+        adopt(store, shard, A)
+
+
+def rows(count: int, width: int = 16) -> np.ndarray:
+    return np.tile(np.eye(width, dtype=np.float16)[1], (count, 1))
+
+
+HOSTILE_VECTORS: dict[str, dict[str, np.ndarray]] = {
+    "a row too few": {"frames": rows(3)},
+    "a list for a table": {"frames": rows(4)[:, 0].copy()},
+    "numbers of another type": {"frames": rows(4).astype(np.float64)},
+    "no numbers": {"frames": rows(4) * np.float16(np.nan)},
+    "long vectors": {"frames": rows(4) * np.float16(3)},
+    "a width of nothing": {"frames": rows(4)[:, :0].copy()},
+    "kept frames that are not": {"rows.kept": np.array([0, 2, 4, 5], np.int32)},
+    "frames shown by others": {"rows.shown_by": np.zeros(8, np.int32)},
+    "pictures that end outside": {"rows.thumb_ends": np.array([1, 2, 3, 10**12], np.int64)},
+    "pictures that end before they begin": {"rows.thumb_ends": np.array([900, 2, 3, 1748], np.int64)},
+    "checksums of other pictures": {"crc.thumbs": np.zeros(4, np.uint32)},
+    "checksums of other features": {"crc.codes": np.zeros(4, np.uint32)},
+    "checksums of features that are not there": {"crc.more": np.zeros(4, np.uint32)},
+    "too few checksums": {"crc.codes": np.zeros(3, np.uint32)},
+    "something nobody reads": {"extra.thing": np.zeros(4, np.uint32)},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_VECTORS)
+def test_vectors_that_do_not_fit_are_refused_though_all_checksums_fit(name: str, tmp_path: Path) -> None:
+    shard = make_store(tmp_path / "shard", make_record(1))
+    path = shard / A / "gen-000001" / "vectors.safetensors"
+    save_file(load_file(path) | HOSTILE_VECTORS[name], path)
+    reseal(shard)
+    with Store.open(tmp_path / "all", write=True) as store, pytest.raises(StoreCorrupt, match="makes no sense"):
+        adopt(store, shard, A)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"codes": np.zeros((4, 6, 2), np.uint8)},
+        {"codes": np.zeros((3, 6, 2), np.uint8), "scale": np.zeros((4, 2), np.float16)},
+        {"../codes": np.zeros((4, 6, 2), np.uint8)},
+        {},
+    ],
+)
+def test_patch_features_that_do_not_fit_are_refused(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
+    shard = make_store(tmp_path / "shard", make_record(1))
+    save_file(arrays, shard / A / "gen-000001" / "patches.safetensors")
+    reseal(shard)
+    with Store.open(tmp_path / "all", write=True) as store, pytest.raises(StoreCorrupt, match="makes no sense"):
+        adopt(store, shard, A)
+
+
+@pytest.mark.parametrize("name", FILES[:2])
+def test_arrays_that_cannot_be_read_are_refused(name: str, tmp_path: Path) -> None:
+    shard = make_store(tmp_path / "shard", make_record(1))
+    (shard / A / "gen-000001" / name).write_bytes(b"\xff" * 8 + b"{" * 90)
+    reseal(shard)
+    with Store.open(tmp_path / "all", write=True) as store, pytest.raises(StoreCorrupt, match="gen-000001"):
+        adopt(store, shard, A)
+
+
+def test_vectors_of_another_width_than_their_profile_has_are_refused(tmp_path: Path) -> None:
+    narrow = make_store(tmp_path / "narrow", make_record(1, width=16))
+    wide = make_store(tmp_path / "wide", make_record(1, video_id=B, width=17))
+    with Store.open(tmp_path / "all", write=True) as store:
+        adopt(store, narrow, A)
+        with pytest.raises(StoreCorrupt, match="vectors of .* have 17, those of profile made-1 have 16"):
+            adopt(store, wide, B)
+        assert len(store.search_vectors("frames", np.ones(16, np.float32), 1)) == 1
+
+
+def test_what_commit_takes_adopt_takes_too(tmp_path: Path) -> None:
+    empty = dataclasses.replace(make_record(1), clips=[], frames=[], speech=[], texts=[], vectors={}, packed={})
+    odd = dataclasses.replace(
+        make_record(2, video_id=B),
+        path=os.fsdecode(b"/films/\xff.mp4"),
+        title="\udcff film",
+        vectors={"frames": np.zeros((4, 16), np.float32), "speech": np.zeros((0, 0), np.float32)},
+    )
+    shard = make_store(tmp_path / "shard", empty, odd)
+    with Store.open(tmp_path / "all", write=True) as store, Store.open(shard) as old:
+        for video_id in (A, B):
+            adopt(store, shard, video_id)
+            assert store.video(video_id) == old.video(video_id)
+    assert check(tmp_path / "all") == []
