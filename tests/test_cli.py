@@ -14,7 +14,7 @@ import pytest
 from hicom_agent.cli import main
 from hicom_agent.testing import make_video
 
-COMMANDS = ["index", "ask", "search", "list", "show", "frames", "forget", "models", "doctor"]
+COMMANDS = ["index", "ask", "search", "list", "show", "frames", "forget", "models", "store", "doctor"]
 
 
 @pytest.fixture
@@ -22,7 +22,9 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-@pytest.mark.parametrize("command", [*([name] for name in COMMANDS if name != "models"), ["models", "pull"]])
+@pytest.mark.parametrize(
+    "command", [*([name] for name in COMMANDS if name not in ("models", "store")), ["models", "pull"]]
+)
 def test_every_help_text_has_an_example(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--help"]) == 0
     assert f"Example: hicom-agent {' '.join(command)}" in capsys.readouterr().out

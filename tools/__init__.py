@@ -9,6 +9,7 @@ from hicom_agent.tools.index_video import find_files, index_video
 from hicom_agent.tools.list_videos import LIST_VIDEOS, list_videos
 from hicom_agent.tools.search_videos import SEARCH_VIDEOS, search_videos
 from hicom_agent.tools.show_video import show_relevance, show_video
+from hicom_agent.tools.store_admin import export_videos, import_videos, merge_stores, store_stats
 
 # in the order in which an agent sees them
 TOOLS = {
@@ -20,12 +21,16 @@ __all__ = [
     "TOOLS",
     "Tool",
     "ask_video",
+    "export_videos",
     "find_files",
     "forget_video",
     "get_frames",
+    "import_videos",
     "index_video",
     "list_videos",
+    "merge_stores",
     "search_videos",
     "show_relevance",
     "show_video",
+    "store_stats",
 ]

@@ -23,6 +23,7 @@ from hicom_agent.cli.shared import (
     show_json,
     workspace,
 )
+from hicom_agent.cli.store import store_app
 from hicom_agent.errors import HicomAgentError, InputError
 
 EXIT_CODES = (
@@ -39,6 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(models_app, name="models")
+app.add_typer(store_app, name="store")
 app.command(epilog="Example: hicom-agent mcp --root ~/Videos")(mcp)
 app.command(epilog=BATCH_EPILOG)(batch)
 
