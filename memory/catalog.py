@@ -20,6 +20,7 @@ from hicom_agent.memory.generations import SCHEMA, video_folders
 
 CATALOG = "catalog.sqlite"
 CACHE = "cache"
+_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 VIDEO_COLUMNS = (
     "video_id, sha256, path, title, duration_s, width_px, height_px, codec, audio_codec, profile, settings_key, "
     "version, manifest_sha256, indexed_at, language, covered_s, bytes, num_clips, num_frames, num_kept"
@@ -162,7 +163,9 @@ class Readers:
         with self._lock:
             self._of = of
             db = self._idle.pop() if self._idle else None
-        db = self._connect() if db is None and of is not None else db
+        if db is None and of is not None:
+            db, lasts = self._connect()
+            of = of if lasts else None
         if db is not None and not self._fix(db):  # a writer is about to make the tables, or died before it did
             db.close()
             db = None
@@ -195,12 +198,32 @@ class Readers:
             return None
         return found.st_dev, found.st_ino
 
-    def _connect(self) -> sqlite3.Connection:
-        # Where the folder cannot be written, SQLite cannot keep track of readers; then nobody writes there either.
+    def _connect(self) -> tuple[sqlite3.Connection, bool]:
+        """Return a connection, and whether it may be kept.
+
+        Where the folder cannot be written, SQLite cannot keep track of readers; then nobody writes there either. On a
+        full disk that holds for now, unless there are commits that are not folded in yet.
+        """
         effective = os.access in os.supports_effective_ids
-        writable = os.access(self._root, os.W_OK, effective_ids=effective) or (self._root / (CATALOG + "-shm")).exists()
-        address = (self._root / CATALOG).absolute().as_uri() + ("?mode=ro" if writable else "?immutable=1")
+        if not (os.access(self._root, os.W_OK, effective_ids=effective) or self._file("-shm").exists()):
+            return self._open("immutable=1"), True
+        db = self._open("mode=ro")
+        try:
+            db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            return db, True
+        except sqlite3.OperationalError as error:
+            db.close()
+            log = self._file("-wal")
+            if error.sqlite_errorcode & 0xFF not in _NO_ROOM or (log.exists() and log.stat().st_size):
+                raise
+            return self._open("immutable=1"), False
+
+    def _open(self, how: str) -> sqlite3.Connection:
+        address = f"{self._file().absolute().as_uri()}?{how}"
         return sqlite3.connect(address, uri=True, timeout=10, isolation_level=None, check_same_thread=False)
+
+    def _file(self, suffix: str = "") -> Path:
+        return self._root / (CATALOG + suffix)
 
     def _empty(self) -> sqlite3.Connection:
         if self._root.is_dir() and video_folders(self._root):

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from hicom_agent.agent.join import join_answers
 from hicom_agent.archive.ledger import Ledger
 from hicom_agent.archive.local import Event
 from hicom_agent.archive.plan import Ask, Plan, Unit
@@ -151,6 +150,8 @@ class Batch:
 
     def _ask_archive(self) -> None:
         """Ask each of them the videos that most likely know, and join what these say."""
+        from hicom_agent.agent.join import join_answers  # brings torch, which only workers need otherwise
+
         videos = sorted({settled.video_id for settled in self.settled.values()})
         units: dict[str, list[Ask]] = {}
         for ask in self.plan.archive:

@@ -113,10 +113,7 @@ def _target(name: str, archive: Iterable[str], find: Callable[[str], str]) -> st
     same = [path for path in archive if name in (Path(path).name, Path(path).stem)]
     if len(same) == 1:
         return same[0]
-    try:
-        return find(name)
-    except UnknownVideo:
-        return find(Path(name).stem)  # of a file that lies elsewhere now
+    return find(name)
 
 
 def _real(path: str) -> str:
