@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
@@ -20,6 +21,7 @@ from typing import Any
 from hicom_agent.archive.local import TRIES, Event, Local, Terms, make_hand
 from hicom_agent.archive.plan import Unit, shard_name
 from hicom_agent.errors import AnswerError, HicomAgentError, SetupError
+from hicom_agent.pipes import stdout_set_aside
 
 _CPUS = {"watch": 1.0, "answer": 0.5}
 _GPU = 0.5  # of each, where there is one: a watching and an answering actor share it
@@ -47,16 +49,19 @@ class OnRay:
 
     def __enter__(self) -> OnRay:
         self._stack.enter_context(self._router)
+        self._stack.enter_context(stdout_set_aside())  # Ray prints there what happens to its processes
         try:
+            _knock(self._address)
             self._ray.init(
                 address=self._address,
                 include_dashboard=False,
                 logging_level=logging.WARNING,
                 log_to_driver=False,
             )
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             self._stack.close()
-            raise SetupError(f"no Ray cluster at {self._address or 'this machine'}: {error}") from error
+            why = " ".join(str(error).split())[:200]
+            raise SetupError(f"no Ray cluster at {self._address or 'this machine'}: {why}; see ray start") from error
         self._stack.callback(self._ray.shutdown)
         return self
 
@@ -96,6 +101,13 @@ class OnRay:
     def route(self, question: str, video_ids: Sequence[str], limit: int) -> list[str]:
         """Return the videos that most likely hold the answer, best first."""
         return self._router.route(question, video_ids, limit)
+
+
+def _knock(address: str | None) -> None:
+    """Raise OSError where nobody listens: Ray itself would try for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=5.0).close()
 
 
 class Watching:

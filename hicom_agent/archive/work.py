@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hicom_agent.archive.plan import Ask, Unit, shard_name
 from hicom_agent.build import Workspace
-from hicom_agent.errors import HicomAgentError, StoreBusy
+from hicom_agent.errors import HicomAgentError, InputError, StoreBusy
 from hicom_agent.memory import Store, adopt
 from hicom_agent.memory.disk import remove_folder
 
@@ -58,8 +58,12 @@ class Hand:
             video_id, title, duration_s = known
             return Settled(target, video_id, title, str(self._own(video_id)), duration_s, 0.0)
         shard = self.shards / shard_name(target)
-        with patiently(lambda: Store.open(shard, write=True, token_bytes=self.work.settings.token_bytes)) as store:
-            report = self.work.indexer(store).index(target)
+        try:
+            with patiently(lambda: Store.open(shard, write=True, token_bytes=self.work.settings.token_bytes)) as store:
+                report = self.work.indexer(store).index(target)
+        except InputError:  # it can't be read, so there is nothing to go on with
+            remove_folder(shard)
+            raise
         if self.merges:
             merge(main, shard, report.video_id)
         where = main if self.merges else shard
