@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 NOT_STARTED, PARTIAL = 1, 2
 CORES_A_WORKER = 4
 EPILOG = (
+    "Example: hicom-agent batch --videos 'archive/**/*.mp4' --questions questions.jsonl --out answers.jsonl "
     "Exit codes: 0 every question has its answer; 2 some failed (errors.jsonl says why; the same command tries them "
-    "again); 1 not started. Example: hicom-agent batch --videos 'archive/**/*.mp4' --questions questions.jsonl "
-    "--out answers.jsonl"
+    "again); 1 not started."
 )
 
 
