@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from hicom_agent.agent.evidence import ALWAYS, read_words
+from hicom_agent.agent.evidence import Asked, find_words
 from hicom_agent.agent.plan import understand
 from hicom_agent.agent.reading import READ_FROM, compare
 from hicom_agent.agent.temporal import read_task
@@ -39,6 +39,7 @@ from judge import holds, within  # noqa: E402
 
 STORE = HERE.parent / ".bench" / "words"
 RIDGE = 3.0
+EVERY_LINE = 1000
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,8 @@ def gather(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
                     if {"speech": "speech", "texts": "text"}[kind] not in sub.sources:
                         continue
                     cosines = store.vectors(video_id, kind) @ vector
-                    for piece in read_words(store, kind, video_id, ALWAYS):
+                    asked = Asked(sub.text, vector, sub.about, topical=sub.kind != "open")
+                    for piece in find_words(store, kind, asked, [video_id], EVERY_LINE):
                         near = float(cosines[piece.index])
                         seen.append(compare(sub.text, sub.about, piece.text, piece.context, near))
                         at_s = question["start_s"]
