@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from hicom_agent.memory.catalog import Published
 from hicom_agent.memory.index import Floats, VectorIndex
 
-_CELLS_AFTER = 64  # questions; making cells takes seconds, and saves some milliseconds of each
 _AT_ONCE = 64  # videos
 
 Loader = Callable[[Published], Any]
@@ -47,7 +46,6 @@ class Merged:
         self._committed: Collection[Published] = ()
         self._everything: list[_Place] | None = None  # where all that is committed is, once all of it was asked
         self._next_id = 0
-        self._num_asked = 0
 
     @property
     def num_bytes(self) -> int:
@@ -65,16 +63,16 @@ class Merged:
         """
         with self._lock:
             places = self._follow(wanted, committed, load)
-            for place in places:
-                if place.width != len(question):
-                    check_width(place.video_id, place.width, question)
+            everything = places is self._everything and self._indexes.keys() <= {len(question)}
+            for place in () if everything else places:
+                check_width(place.video_id, place.width, question)
             index = self._indexes.get(len(question))
             if index is None or not places:
                 return []
             self._tidy()
-            only = None if sum(len(place.ids) for place in places) == len(index) else [place.ids for place in places]
+            only = None if everything or _num_in(places) == len(index) else [place.ids for place in places]
             ids, cosines = index.search(question, k, only, all_ties=True)
-            hits = [(*self._entry(i), c) for i, c in zip(ids.tolist(), cosines.tolist(), strict=True)]
+            hits = [(*entry, c) for entry, c in zip(self._entries(ids), cosines.tolist(), strict=True)]
         return heapq.nsmallest(k, hits, key=lambda hit: (-hit[2], hit[0], hit[1]))
 
     def _follow(self, wanted: Collection[Published], committed: Collection[Published], load: Loader) -> list[_Place]:
@@ -119,15 +117,22 @@ class Merged:
         self._places.update(placed)
 
     def _tidy(self) -> None:
-        self._num_asked += 1
         for index in self._indexes.values():
-            if index.wasteful or (index.outgrown and self._num_asked > _CELLS_AFTER):
+            if index.wasteful or index.outgrown:
                 index.compact()
 
-    def _entry(self, vector_id: int) -> tuple[str, int]:
+    def _entries(self, vector_ids: NDArray[np.int64]) -> list[tuple[str, int]]:
+        """Return which entry of which video each vector is of."""
         places, starts = self._starts
-        place = places[int(np.searchsorted(starts, vector_id, "right")) - 1]
-        return place.video_id, int(place.entries[vector_id - place.ids.start])
+        found = [places[at] for at in (np.searchsorted(starts, vector_ids, "right") - 1).tolist()]
+        return [
+            (place.video_id, int(place.entries[i - place.ids.start]))
+            for place, i in zip(found, vector_ids.tolist(), strict=True)
+        ]
+
+
+def _num_in(places: Sequence[_Place]) -> int:
+    return sum(len(place.ids) for place in places)
 
 
 def check_width(video_id: str, width: int, question: Floats) -> None:

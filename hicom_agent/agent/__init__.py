@@ -10,7 +10,7 @@ from hicom_agent.agent.evidence import KINDS, Asked, Evidence, cap, cite, find_w
 from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.join import cut_short, join_answers
 from hicom_agent.agent.loop import FILTER, Run
-from hicom_agent.agent.meter import MAX_STEPS, Budget, Meter
+from hicom_agent.agent.meter import Budget, Meter
 from hicom_agent.agent.options import Choice, choose
 from hicom_agent.agent.plan import split_question, understand
 from hicom_agent.agent.planner import Planner, go_on
@@ -103,16 +103,17 @@ class Agent:
         budget: Budget | None = None,
         max_videos: int = ASKED,
     ) -> Answer:
-        """Return one answer from the likeliest of these videos (None: all), which share the budget, likeliest first.
+        """Return one answer from the likeliest of these videos (None: all), asked in that order.
 
         Raises StoreError, AnswerError.
         """
         chosen = self.route(question, video_ids, max_videos)
-        left = budget or Budget(max_steps=MAX_STEPS * max_videos)
+        left = budget or Budget()
         answers: list[tuple[str, Answer]] = []
         for video_id in chosen:
-            if left.is_spent:
+            if left.is_over:
                 break
+        They share the budget of seconds and of visual tokens; its steps are those of each video.
             answer = self.ask(video_id, question, left)
             answers.append((self.store.video(video_id).title, answer))
             left = left.after(answer.spend)

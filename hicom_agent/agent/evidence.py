@@ -25,7 +25,7 @@ KINDS: tuple[Kind, ...] = ("speech", "texts")
 MODALITY: dict[Kind, Modality] = {"speech": "speech", "texts": "text"}
 Row = Utterance | ScreenText
 ALWAYS: Window = (0.0, math.inf)
-DEEPEST = 4096  # entries asked for, however few videos hold the best
+DEEPEST = 1024  # entries asked for, however few videos hold the best
 Found = list[tuple[str, int, float]]  # video id, index, score; best first
 T = TypeVar("T")
 BREATH_S = 4.0  # a silence after which what is said is no more about the same
@@ -63,13 +63,13 @@ def spread(ask: Callable[[int], Found], limit: int, per_video: int) -> Found:
 
     Then one video cannot crowd out the rest.
     """
-    asked = limit
+    asked = limit if per_video >= limit else min(4 * limit, max(limit, DEEPEST))
     while True:
         found = ask(asked)
         kept = cap(found, per_video, lambda each: each[0])
         if len(kept) >= limit or len(found) < asked or asked >= DEEPEST:
             return kept[:limit]
-        asked *= 4
+        asked = DEEPEST
 
 
 def cap(best: Sequence[T], per_video: int, video_of: Callable[[T], str]) -> list[T]:

@@ -42,15 +42,9 @@ class Budget:
         """Return whether the time is up."""
         return time.monotonic() >= self.until_s
 
-    @property
-    def is_spent(self) -> bool:
-        """Return whether no step or second is left."""
-        return self.max_steps <= 0 or self.is_over
-
     def after(self, spend: Spend) -> Budget:
-        """Return what is left of it after an answer."""
-        tokens = max(0, self.max_visual_tokens - spend.visual_tokens)
-        return replace(self, max_visual_tokens=tokens, max_steps=self.max_steps - spend.steps)
+        """Return what is left for another video after an answer; steps are of each video."""
+        return replace(self, max_visual_tokens=max(0, self.max_visual_tokens - spend.visual_tokens))
 
 
 class Meter:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hicom_agent.agent.evidence import KINDS, RANK_OFFSET, Found, Kind, spread
+from hicom_agent.agent.evidence import KINDS, Found, Kind, spread
 
 if TYPE_CHECKING:
     from hicom_agent.agent.film import Encoder
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from hicom_agent.types import Floats
 
 ROUTED = 16  # videos that are looked at, where there are more
+RANK_OFFSET = (
+    4  # of reciprocal ranks: with the usual 60 a video that four ways place by chance beats one that one finds
+)
 PER_VIDEO = 2  # entries of one ranking that count for a video: a film of many such clips is one film
 
 
@@ -33,7 +36,7 @@ def route(
         return among
     scores: dict[str, float] = defaultdict(float)
     for ask in _ways(store, encoder, query, None if video_ids is None else among):
-        for rank, (video_id, _, _) in enumerate(spread(ask, PER_VIDEO * limit, PER_VIDEO)):
+        for rank, (video_id, _, _) in enumerate(spread(ask, limit, PER_VIDEO)):
             scores[video_id] += 1 / (RANK_OFFSET + rank + 1)
     return sorted(scores, key=lambda video_id: (-scores[video_id], video_id))[:limit]
 

@@ -6,6 +6,7 @@ Chinese, Japanese and Korean by character.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 
@@ -117,6 +118,7 @@ def _join_numbers(words: list[str]) -> list[str]:
     return out
 
 
+@functools.lru_cache(1 << 14)
 def _stem(word: str) -> str:
     """Return a word without its common English ending; enough to match "opens", "opened" and "opening"."""
     word = re.sub(r"['’]s?$|['’]", "", word)

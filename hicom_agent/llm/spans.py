@@ -29,6 +29,7 @@ sell last begins get reach
 """
 _TACIT = frozenset(content_words(_TACIT_WORDS))
 _MEETING = [{stem for name in group for stem in content_words(name)} for group in read_groups(f"{STRICT}\n{LOOSE}")]
+_KIN = {stem: frozenset().union(*(group for group in _MEETING if stem in group)) for stem in set().union(*_MEETING)}
 _PART_OF_DAY = {"morn": range(4, 12), "afternoon": range(12, 18), "even": range(17, 24), "night": range(20, 24)}
 
 
@@ -118,7 +119,9 @@ def _is_part_of_day(word: str, text: str) -> bool:
 
 def _akin(one: str, other: str) -> bool:
     """Tell whether two stems are synonyms, or one word in two shapes: narrator and narrated, departure and departs."""
-    if any(one in group and other in group for group in _MEETING):
+    if other in _KIN.get(one, ()):
         return True
+    if one[:5] != other[:5]:
+        return False
     shared = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     return shared >= 5 and shared >= 0.6 * max(len(one), len(other))

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hicom_agent.agent import Agent
-from hicom_agent.agent.evidence import spread
+from hicom_agent.agent.evidence import DEEPEST, spread
 from hicom_agent.agent.route import route
 from hicom_agent.memory import Store
 from hicom_agent.testing import make_record
@@ -102,7 +102,7 @@ def test_more_is_asked_for_until_one_film_cannot_crowd_out_the_rest() -> None:
         return everything[:k]
 
     assert spread(ask, 4, 2) == [("a", 0, 1.0), ("a", 1, 1.0), ("b", 0, 0.5), ("c", 0, 0.4)]
-    assert asked == [4, 16, 64, 256]
+    assert asked == [16, DEEPEST]
 
 
 def test_an_agent_routes_only_to_videos_that_it_can_ask(store: Store) -> None:
@@ -118,3 +118,17 @@ def test_limits_below_one_are_refused(store: Store, tmp_path: Path) -> None:
         route(store, ENCODER, "x", None, 0)
     with Store.open(tmp_path / "none") as empty:
         assert route(empty, ENCODER, "x", None, 3) == []
+
+
+def test_a_store_of_before_is_routed_by_its_frames(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything, search = store.video_ids(), Store.search_vectors
+    asked: list[str] = []
+
+    def older(self: Store, kind: Any, *how: Any, **more: Any) -> Any:
+        asked.append(kind)
+        return [] if kind == "clips" else search(self, kind, *how, **more)
+
+    monkeypatch.setattr(Store, "without_clips", lambda self: everything)
+    monkeypatch.setattr(Store, "search_vectors", older)
+    assert route(store, ENCODER, "something like 23", None, 4)[0] == video(23)
+    assert {"clips", "frames"} <= set(asked)

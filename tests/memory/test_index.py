@@ -101,11 +101,11 @@ def test_a_filter_is_exact_whatever_the_kind(flat_until: int) -> None:
     assert len(made.search(rows[0], 5, [])[0]) == len(made.search(rows[0], 5, [range(6, 8)])[0]) == 0
 
 
-def test_cells_find_98_of_100_for_every_kind_of_question_and_more_than_lie_near() -> None:
+def test_a_sketch_finds_98_of_100_for_every_kind_of_question_and_as_many_as_there_are() -> None:
     _, rows, made = make(5000, flat_until=1000)
     before = made.kind, made.outgrown
     made.compact()
-    assert (*before, made.kind, made.outgrown) == ("flat", True, "ivf", False)
+    assert (*before, made.kind, made.outgrown) == ("flat", True, "sketched", False)
     for name, asked in questions(rows, 60).items():
         good = 0
         for query in asked:
@@ -149,7 +149,7 @@ def test_what_was_removed_is_not_found_before_nor_after_compacting(flat_until: i
         assert fresh.to_bytes() == made.to_bytes()
 
 
-def test_cells_that_lose_most_of_their_vectors_become_flat_again() -> None:
+def test_what_loses_most_of_its_vectors_is_looked_at_in_full_again() -> None:
     ids, rows, made = make(1500, flat_until=500)
     made.compact()
     made.remove(ids[400:])
@@ -335,13 +335,12 @@ def test_lost_cache_files_change_nothing(store: Store, tmp_path: Path, monkeypat
         assert both_ways(reader, monkeypatch) == expected
 
 
-def test_a_large_collection_gets_cells_after_some_questions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_collection_gets_a_sketch_that_changes_no_answer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vectors, "MANY", 1)
-    monkeypatch.setattr(merged, "_CELLS_AFTER", 2)
     monkeypatch.setattr(VectorIndex.__init__, "__kwdefaults__", {"flat_until": 20})
     query = np.random.default_rng(0).standard_normal(WIDTH).astype(np.float32)
     answers = [store.search_vectors("frames", query, 500) for _ in range(4)]
-    assert store._shelf()._merged["frames"]._indexes[WIDTH].kind == "ivf"
+    assert store._shelf()._merged["frames"]._indexes[WIDTH].kind == "sketched"
     assert all(answer == answers[0] for answer in answers)
 
 
