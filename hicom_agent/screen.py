@@ -25,9 +25,11 @@ def answer_lines(answer: Answer) -> list[str]:
     if answer.citations:
         lines.append("closest moments:" if answer.abstained else "found at:")
     for citation in answer.citations:
+    several = len({citation.video_id for citation in answer.citations}) > 1
         quote = f'  "{plain(citation.quote)}"' if citation.quote else ""
+        where = f"{citation.video_id}  " if several else ""
         span = f"{timecode(citation.start_s)} - {timecode(citation.end_s)}"
-        lines.append(f"  {span}  {citation.modality:<6}  {citation.score:.2f}{quote}")
+        lines.append(f"  {where}{span}  {citation.modality:<6}  {citation.score:.2f}{quote}")
     spend = answer.spend
     sure = f"declined: {answer.reason}" if answer.abstained else f"confidence {answer.confidence:.2f}"
     again = f", {spend.clips_recalled} remembered" if spend.clips_recalled else ""

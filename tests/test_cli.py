@@ -160,3 +160,40 @@ def test_an_unknown_model_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_store_that_is_a_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("x")
     assert str(tmp_path / "file") in fails(["list", "--store", str(tmp_path / "file")], capsys, 3)
+
+
+def test_an_archive_is_asked_with_the_question_alone(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--store", str(store)]
+    assert "give only the question" in fails(["ask", "--archive", "film.mp4", "what is said?", *where], capsys)
+    assert "give only the question" in fails(["ask", "--archive", *where], capsys)
+    assert "give a video and a question" in fails(["ask", "what is said?", *where], capsys)
+    assert "use them with --archive" in fails(["ask", "a.mp4", "what?", "--language", "en", *where], capsys)
+    assert "question is empty" in fails(["ask", "--archive", " ", *where], capsys)
+    assert "no indexed videos" in fails(["ask", "--archive", "what is said?", *where], capsys)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--indexed-after", "soon"], "'soon' is no day"),
+        (["--min-duration", "an hour"], "'an hour' is not a time"),
+        (["--folder", "/nowhere"], "no indexed video is of this folder"),
+        (["--language", "tlh", "--max-duration", "1:00"], "no indexed video is of this folder"),
+        (["--indexed-before", "2001-01-01"], "no indexed video is of this folder"),
+    ],
+)
+def test_filters_that_leave_nothing_or_mean_nothing_are_named(
+    options: list[str], told: str, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hicom_agent.memory import Store
+    from hicom_agent.testing import make_record
+
+    with Store.open(store, write=True) as opened:
+        opened.commit(make_record(1))
+    assert told in fails(["search", "a dog", *options, "--store", str(store)], capsys)
+    assert told in fails(["ask", "--archive", "a dog?", *options, "--store", str(store)], capsys)
+
+
+def test_an_empty_store_has_no_hits(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", "a dog", "--json", "--store", str(store)]) == 0
+    assert capsys.readouterr().out == "[]\n"

@@ -1,7 +1,9 @@
 """What an agent may call, one small file each, defined once and used by every surface."""
 
+from hicom_agent.tools.ask_archive import ask_archive
 from hicom_agent.tools.ask_video import ASK_VIDEO, ask_video
 from hicom_agent.tools.definition import MAX_SECONDS, Tool
+from hicom_agent.tools.filters import read_filter
 from hicom_agent.tools.forget_video import forget_video
 from hicom_agent.tools.get_frames import GET_FRAMES, get_frames
 from hicom_agent.tools.index_job import CANCEL_JOB, INDEX_VIDEO, JOB_STATUS
@@ -20,6 +22,7 @@ __all__ = [
     "MAX_SECONDS",
     "TOOLS",
     "Tool",
+    "ask_archive",
     "ask_video",
     "export_videos",
     "find_files",
@@ -29,6 +32,7 @@ __all__ = [
     "index_video",
     "list_videos",
     "merge_stores",
+    "read_filter",
     "search_videos",
     "show_relevance",
     "show_video",

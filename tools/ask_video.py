@@ -16,6 +16,7 @@ from hicom_agent.types import Answer, Coverage, Spend, shorten
 if TYPE_CHECKING:
     from hicom_agent.tools.workspace import Workspace
 
+EVERY = "*"  # in the place of a video: all of them
 MAX_ANSWER = 1000  # characters of an answer that an agent gets
 MAX_STRETCHES = 20  # of the film that was looked at
 MAX_STEPS_CHARS = 4000  # of the steps
@@ -25,7 +26,7 @@ SHARE = 0.85  # of the time given, for looking; the rest is for putting it into 
 class AskArguments(Arguments):
     """A question about a video."""
 
-    video: str = Field(min_length=1, max_length=1024, description=VIDEO)
+    video: str = Field(min_length=1, max_length=1024, description=f"{VIDEO}; * asks the likeliest of all")
     question: str = Field(min_length=1, max_length=2000, description="what you want to know, as a full question")
     detail: Literal["short", "full"] = Field(
         "short", description="short: 2,000 characters at most; full: 8,000, with every step and where was looked"
@@ -34,7 +35,7 @@ class AskArguments(Arguments):
         MAX_SECONDS, ge=1, le=300, description="answer within this time with what was found by then"
     )
     max_visual_tokens: int | None = Field(None, ge=32, le=100_000, description="stop looking at clips after so many")
-    max_steps: int = Field(12, ge=1, le=50, description="sub-questions at most")
+    max_steps: int = Field(12, ge=1, le=50, description="sub-questions at most, of each video")
 
 
 class VideoAnswer(Answer):
@@ -80,12 +81,15 @@ def run(workspace: Workspace, arguments: AskArguments, max_seconds: float) -> di
     """Answer for an agent: within its time, and of the size it asked for. Only an indexed video; raises InputError."""
     question = check_question(arguments.question, workspace.settings.max_question_chars)
     with workspace.store() as store, store.snapshot() as still:
-        video_id = still.find_video(arguments.video)  # before models are loaded for nothing
+        video_id = "" if arguments.video == EVERY else still.find_video(arguments.video)  # before models are loaded
+        if not still.video_ids():
+            raise UnknownVideo("there are no indexed videos to ask; list_videos tells what is indexed")
         from hicom_agent.agent import Budget
 
         seconds = SHARE * min(max_seconds, arguments.max_seconds)
         budget = Budget.of(seconds, arguments.max_visual_tokens, arguments.max_steps)
-        answer = workspace.agent(still).ask(video_id, question, budget)
+        agent = workspace.agent(still)
+        answer = agent.ask(video_id, question, budget) if video_id else agent.ask_archive(question, None, budget)
     found = VideoAnswer(**answer.model_dump(), next=_next(answer)).model_dump()
     found["answer"] = shorten(found["answer"], MAX_ANSWER)
     if arguments.detail == "full":
@@ -137,8 +141,8 @@ ASK_VIDEO = Tool(
     description=(
         "Answer a question about a video, with the times where it is seen, said or written. "
         "Use it for anything about one indexed video: when something happens, whether it is there, what is said or "
-        "written; ask again for a follow-up. It says so when the video does not show it. For a file "
-        "that is not indexed yet, use index_video first."
+        "written; ask again for a follow-up. It says so when the video does not show it. With * as the video, the "
+        "likeliest of all videos answer together. For a file that is not indexed yet, use index_video first."
     ),
     arguments=AskArguments,
     result=VideoAnswer,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hicom_agent.cli.asking import ASK_EPILOG, SEARCH_EPILOG, ask, search
 from hicom_agent.cli.batch import EPILOG as BATCH_EPILOG
 from hicom_agent.cli.batch import batch
 from hicom_agent.cli.models import models_app
@@ -99,56 +99,8 @@ def index(
         raise typer.Exit(codes[0])
 
 
-@app.command(epilog='Example: hicom-agent ask film.mp4 "when does a car drive through?"')
-def ask(
-    video: VideoArgument,
-    question: Annotated[str, typer.Argument(help="What you want to know.")],
-    llm: Annotated[
-        str | None, typer.Option(help="A LangChain chat model, e.g. ollama:qwen3; default: packaged.")
-    ] = None,
-    steps: Annotated[bool, typer.Option("--steps", help="Show how the answer came about.")] = False,
-    max_steps: Annotated[int | None, typer.Option(min=1, help="Sub-questions at most.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(min=1, help="Answer with what is found by then.")] = None,
-    max_visual_tokens: Annotated[int | None, typer.Option(min=32, help="Stop looking at clips after so many.")] = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    store: StoreOption = None,
-) -> None:
-    """Answer a question from what was seen, said and written; a file that is not indexed yet is indexed first."""
-    from hicom_agent.screen import answer_lines, step_lines
-    from hicom_agent.tools import ask_video
-
-    with workspace(store, llm=llm, profile=profile) as work:
-        answer = ask_video(work, video, question, max_seconds, max_visual_tokens, max_steps)
-    if llm and not answer.spend.llm_tokens:
-        typer.echo(f"{llm} was not asked: the evidence was enough, or there was none to word", err=True)
-    told = [*step_lines(answer), *answer_lines(answer)] if steps else answer_lines(answer)
-    show_json(answer.model_dump()) if as_json else typer.echo("\n".join(told))
-
-
-@app.command(epilog='Example: hicom-agent search "blue bottle caps" --limit 5 --json')
-def search(
-    query: Annotated[str, typer.Argument(help="What to look for.")],
-    video: Annotated[list[str] | None, typer.Option("--video", help="Only in this video; may be repeated.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Hits at most.")] = 10,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-    store: StoreOption = None,
-) -> None:
-    """Find moments in all indexed videos: seen, said or written."""
-    from hicom_agent.screen import hit_line
-    from hicom_agent.tools import list_videos, search_videos
-
-    with workspace(store, profile=profile) as work:
-        hits = search_videos(work, query, video or [], limit)
-        titles = {} if as_json else {row["video_id"]: row["title"] for row in list_videos(work)}
-    if as_json:
-        show_json([asdict(hit) for hit in hits])
-        return
-    for hit in hits:
-        typer.echo(hit_line(hit, titles[hit.video_id]))
-    if not hits:
-        typer.echo("nothing found", err=True)
+app.command(epilog=ASK_EPILOG)(ask)
+app.command(epilog=SEARCH_EPILOG)(search)
 
 
 @app.command("list", epilog="Example: hicom-agent list --json")
