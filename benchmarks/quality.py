@@ -73,7 +73,7 @@ def main() -> None:
     films = make_films(options.films)
     indexed_s = index(films, options.again)
     began_s = time.perf_counter()
-    rows = ask_all(fresh_workspace(), films, [q for q in questions() if q.film in films])
+    rows = ask_all(fresh_workspace(llm=options.llm), films, [q for q in questions() if q.film in films])
     print(report(rows))
     print(f"\nindexed in {indexed_s:.0f} s, {len(rows)} questions asked in {time.perf_counter() - began_s:.0f} s")
     if options.out:
@@ -86,13 +86,14 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--half", choices=("tuning", "reported", "both"), default="both")
     parser.add_argument("--out", type=Path, help="where the JSON goes; of all films by default to benchmarks/results")
     parser.add_argument("--again", action="store_true", help="index anew")
+    parser.add_argument("--llm", default="", help="another language model, such as packaged:qwen-500m")
     options = parser.parse_args()
     named = options.films.split(",") if options.films else list(HALVES)
     if unknown := set(named) - set(HALVES):
         parser.error(f"no film {', '.join(sorted(unknown))}; there are: {', '.join(HALVES)}")
     options.films = [name for name in named if options.half in ("both", HALVES[name])]
     if options.out is None and len(options.films) == len(HALVES):
-        options.out = RESULT
+        options.out = RESULT.with_stem(f"quality-{options.llm.rpartition(':')[2]}") if options.llm else RESULT
     return options
 
 

@@ -180,8 +180,9 @@ def main() -> None:
     parser.add_argument("--half", choices=("tuning", "held", "both"), default="both")
     parser.add_argument("--misses", action="store_true", help="of the tuning half")
     parser.add_argument("--fit", action="store_true", help="print weights fitted to the tuning half")
+    parser.add_argument("--llm", default="", help="another language model, such as packaged:qwen-500m")
     options = parser.parse_args()
-    work = Workspace(load_settings({"store": STORE, "profile": "nano"}))
+    work = Workspace(load_settings({"store": STORE, "profile": "nano", "llm": options.llm}))
     if options.fit:
         print("WEIGHTS =", tuple(fit(work)))
         return
@@ -198,7 +199,8 @@ def main() -> None:
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True)
         result = {"python": platform.python_version(), "commit": commit.stdout.strip(), "figures": found}
         result["rows"] = [asdict(row) for some in halves.values() for row in some]
-        (HERE / "results" / "words.json").write_text(json.dumps(result, indent=1) + "\n")
+        name = f"words-{options.llm.rpartition(':')[2]}.json" if options.llm else "words.json"
+        (HERE / "results" / name).write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hicom_agent.errors import InputError
 from hicom_agent.health import examine
-from hicom_agent.profiles import Choice, choose_profile, make_encoder, make_reader, open_hicom
+from hicom_agent.profiles import PACKAGED, Choice, choose_profile, make_encoder, make_reader, make_writer, open_hicom
 from hicom_agent.settings import Settings
 from hicom_agent.types import Progress
 
@@ -109,13 +109,9 @@ class Workspace:
     @cached_property
     def writer(self) -> Writer:
         """Return the language model that words answers."""
-        from hicom_agent.llm.text import ChatText, SmallTextModel
-
-        if self.settings.llm:
-            return ChatText(self.settings.llm)
-        if self.hicom is not None:
+        if self.hicom is not None and not self.settings.llm:
             return self.reader
-        return SmallTextModel(self.model("smollm2"), threads=self.threads)
+        return make_writer(self.settings.llm, self.model, self.threads)
 
     @property
     def limits(self) -> Limits:
@@ -150,8 +146,10 @@ class Workspace:
         if self.settings.llm:
             _ = self.writer  # a wrong name is told before work begins, not only if an answer needs the model
         viewer = (lambda: self.reader) if self.hicom is not None else None
-        planner = (lambda: self.writer) if self.settings.llm or self.hicom is not None else None
-        return Agent(store, self.encoder, lambda: self.writer, viewer, planner)
+        rereads = self.settings.llm == PACKAGED
+        plans = bool(self.settings.llm or self.hicom) and not rereads
+        writer = lambda: self.writer  # noqa: E731
+        return Agent(store, self.encoder, writer, viewer, writer if plans else None, rereads=rereads)
 
     def read_frames(self, path: str, times_s: list[float], side_px: int) -> list[Frame]:
         """Return the frames that the file at `path` shows at `times_s`."""

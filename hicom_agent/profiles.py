@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +11,12 @@ from hicom_agent.errors import ModelMissing, SetupError
 from hicom_agent.settings import Settings
 
 if TYPE_CHECKING:
+    from hicom_agent.agent import Writer
     from hicom_agent.encode.hicom import HIComEncoder
     from hicom_agent.llm.loading import Loader
     from hicom_agent.llm.reader import HIComReader
 
+PACKAGED = "packaged:qwen-500m"  # in the place of a chat model: a larger language model that packages carry
 SPARE_BYTES = 4 * 2**30  # of a GPU's memory, beside the weights: frames, states, what else runs
 
 
@@ -102,3 +105,13 @@ def make_reader(weights: Loader, max_visual_tokens: int) -> HIComReader:
     from hicom_agent.llm.reader import HIComReader
 
     return HIComReader(HIComModel(weights), GuideTokenizer(weights.tower_folder), max_visual_tokens)
+
+
+def make_writer(llm: str, find_model: Callable[[str], Path], threads: int) -> Writer:
+    """Return the language model of this name that reads words: packaged, or any chat model of LangChain."""
+    from hicom_agent.llm.lines import LineReader
+    from hicom_agent.llm.text import ChatText, SmallTextModel
+
+    if llm == PACKAGED:
+        return LineReader(find_model("qwen-500m"), threads=threads)
+    return ChatText(llm) if llm else SmallTextModel(find_model("smollm2"), threads=threads)

@@ -11,6 +11,7 @@ from typing import Any
 from hicom_agent.types import Answer, Hit, Progress, clean_text, timecode
 
 LOG = logging.getLogger(__name__)
+ON_REQUEST = ("hicom-7b", "siglip", "qwen-500m")  # models that nobody needs who did not ask for them
 SPARK_CHARS, BARS = 64, "▁▂▃▄▅▆▇█"
 
 
@@ -24,10 +25,10 @@ def answer_lines(answer: Answer) -> list[str]:
     lines = [*(plain(line) for line in answer.answer.splitlines()), ""]
     if answer.citations:
         lines.append("closest moments:" if answer.abstained else "found at:")
-    for citation in answer.citations:
     several = len({citation.video_id for citation in answer.citations}) > 1
-        quote = f'  "{plain(citation.quote)}"' if citation.quote else ""
+    for citation in answer.citations:
         where = f"{citation.video_id}  " if several else ""
+        quote = f'  "{plain(citation.quote)}"' if citation.quote else ""
         span = f"{timecode(citation.start_s)} - {timecode(citation.end_s)}"
         lines.append(f"  {where}{span}  {citation.modality:<6}  {citation.score:.2f}{quote}")
     spend = answer.spend
@@ -139,7 +140,7 @@ def doctor_lines(report: Mapping[str, Any]) -> list[str]:
     lines += [f"problem   {plain(line)}" for line in report["problems"]] or ["          no problems"]
     lines += [f"note      {plain(line)}" for line in report["notes"]]
     lines += [f"model     {name}: {state}" for name, state in report["models"].items()]
-    if any(state == "missing" for name, state in report["models"].items() if name not in ("hicom-7b", "siglip")):
+    if any(state == "missing" for name, state in report["models"].items() if name not in ON_REQUEST):
         lines.append("          what is missing is fetched at first use, or now: hicom-agent models pull")
     lines += [f"version   {name} {version}" for name, version in report["versions"].items()]
     kept = report["conditioned"]

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ _WASTE = 0.25  # share of the token file that may be dead
 _LEAST_BYTES = 1 << 20  # dead bytes that are not worth a compaction
 _OF = "video_id = ? AND indexed_at = ? AND profile = ?"
 
+Reuse = Literal["alike", "same", "nothing"]  # of a question that means the same, of the very same words, of none
 Floats = NDArray[np.float32]
 Rows = list[tuple[Any, ...]]
 
@@ -76,7 +77,7 @@ class Conditioned:
     def __init__(self, root: Path, max_bytes: int) -> None:
         """Nothing is kept with `max_bytes` of 0."""
         self._folder, self._max_bytes = root / FOLDER, max_bytes
-        self.only_same = False  # True: a question uses nothing of another, so that answers do not depend on the order
+        self.reuse: Reuse = "alike"  # what a question may use of earlier ones
         self._looks = Looks(self._folder)
         self._files: dict[int, TokenFile] = {}
 

@@ -45,13 +45,20 @@ class Agent:
         writer: Callable[[], Writer],
         viewer: Callable[[], Viewer] | None = None,
         planner: Callable[[], Planner] | None = None,
+        *,
+        rereads: bool = False,
     ) -> None:
-        """`viewer` is a language model that sees, `planner` one that says what to ask next, if the profile has them."""
+        """Take models of which not every profile has each.
+
+        `viewer` is a language model that sees, `planner` one that says what to ask next; with `rereads`, `writer` is
+        one that reads lines a second time.
+        """
         self.store = store
         self.encoder = encoder
         self.writer = writer
         self.viewer = viewer
         self.planner = planner
+        self.rereads = rereads
 
     def ask(self, video_id: str, question: str, budget: Budget | None = None) -> Answer:
         """Return the answer, with citations that lie in the video, or an abstention with the closest moments.
@@ -63,6 +70,7 @@ class Agent:
         film = Film.of_profile(self.store, self.encoder, video_id)
         row, meter = film.row, Meter(budget or Budget())
         run = Run(self.store, self.encoder, film, meter, self.writer, self.viewer)
+        run.rereads = self.rereads
         tasks = [read_task(part, row.duration_s) for part in split_question(question)]
         partials: list[Partial] = []
         for task in tasks:
@@ -105,6 +113,7 @@ class Agent:
     ) -> Answer:
         """Return one answer from the likeliest of these videos (None: all), asked in that order.
 
+        They share the budget of seconds and of visual tokens; its steps are those of each video.
         Raises StoreError, AnswerError.
         """
         chosen = self.route(question, video_ids, max_videos)
@@ -113,7 +122,6 @@ class Agent:
         for video_id in chosen:
             if left.is_over:
                 break
-        They share the budget of seconds and of visual tokens; its steps are those of each video.
             answer = self.ask(video_id, question, left)
             answers.append((self.store.video(video_id).title, answer))
             left = left.after(answer.spend)

@@ -11,6 +11,7 @@ from hicom_agent.agent.confidence import How
 from hicom_agent.agent.evidence import SEEN_FROM, Evidence, Pick
 from hicom_agent.agent.plan import SubQuestion, wants_names
 from hicom_agent.agent.reading import READ_FROM
+from hicom_agent.agent.rereading import LineReader
 from hicom_agent.llm.grounding import content_words, neutralise, ungrounded
 from hicom_agent.llm.kinds import asked_kinds
 from hicom_agent.llm.spans import answer_spans, asked_values, has_kind, unmet
@@ -154,7 +155,7 @@ def _words(
         return Partial(quote, 0.8 * lead.support, (lead,), how="quoted")
     used = (lead,) if not model.writes_freely else tuple(said[:3])
     confidence = lead.support * (0.5 + 0.5 * min(1.0, draft.likelihood))
-    how: How = "written" if model.writes_freely else "chosen"
+    how: How = "written" if model.writes_freely else "read" if isinstance(model, LineReader) else "chosen"
     return Partial(draft.text, confidence, used, "", draft.num_tokens_in + draft.num_tokens_out, how)
 
 
@@ -191,6 +192,10 @@ def _write(model: Writer, sub: SubQuestion, read: list[Evidence]) -> Draft | Non
 
 def _choose(model: Writer, sub: SubQuestion, lead: Evidence) -> Draft | None:
     """Return the stretch of the best line that a small model finds the likeliest answer; None if there is none."""
+    if isinstance(model, LineReader):
+        found = model.extract(sub.text, lead.text)
+        if found is not None and not ungrounded(found.text, [lead.text]):
+            return found
     line = best_sentence(lead.text, sub.text)
     spans = answer_spans(line, sub.text)
     if not spans or is_told_otherwise(lead.text, line, sub.text):

@@ -103,8 +103,8 @@ def open_look(store: Store, encoder: Encoder, film: Film, question: str) -> Look
     """Return where in the film it may be seen: as an earlier question that looked for the same found it, or anew."""
     asked = store.conditioned.asked(film.asked_with(encoder))
     texts = [each.text for each in asked]
-    if store.conditioned.only_same:
-        same = texts.index(question) if question in texts else None
+    if store.conditioned.reuse != "alike":
+        same = texts.index(question) if question in texts and store.conditioned.reuse == "same" else None
     else:
         vectors = np.stack([each.vector for each in asked]) if asked else None
         same = same_look(question, texts, encoder.encode_texts, vectors)

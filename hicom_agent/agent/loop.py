@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hicom_agent.agent.compose import Partial, Writer, compose, span
+from hicom_agent.agent.compose import Partial, Writer, compose
 from hicom_agent.agent.confidence import calibrate
 from hicom_agent.agent.evidence import (
     ALWAYS,
@@ -28,12 +28,13 @@ from hicom_agent.agent.evidence import (
 )
 from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.meter import Meter
-from hicom_agent.agent.operators import list_words, order
+from hicom_agent.agent.operators import list_words, observe, order
 from hicom_agent.agent.plan import SubQuestion, names_nothing, understand
+from hicom_agent.agent.rereading import LineReader, reread
 from hicom_agent.agent.sight import CLIPS_FOR_ALL, Sight, look, num_clips
 from hicom_agent.agent.temporal import Anchor, Task, anchor_question, narrow, read_task
 from hicom_agent.agent.view import Viewer, view
-from hicom_agent.types import Step, clean_text, timecode
+from hicom_agent.types import Step, timecode
 
 if TYPE_CHECKING:
     from hicom_agent.memory import Store
@@ -42,7 +43,6 @@ WORDS = 12  # utterances or texts looked at per question
 WORDS_IN_WINDOW = 200  # where every occurrence counts, or before those outside of a window are left out
 WIDEN_FROM = 0.7  # support that words need when the wording asked for the picture
 FILTER = 0.25  # pieces below this are not shown to the language model
-NUM_OBSERVED = 4  # moments named in the observation of a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class Run:
     ) -> None:
         self.store, self.encoder, self.film, self.meter = store, encoder, film, meter
         self._writer, self._viewer = writer, viewer
+        self.rereads = False  # the writer reads lines a second time
         self.steps: list[Step] = []
         self._planned: set[tuple[str, float, float]] = set()  # what a language model asked, and in which window
         self._num_more = 0  # likely clips that the last step did not look at
@@ -134,7 +135,7 @@ class Run:
                 why=wish.why,
                 start_s=round(wish.window[0], 3),
                 end_s=round(wish.window[1], 3) if wish.window[1] < self.film.row.duration_s else None,
-                observation=_observe(partial),
+                observation=observe(partial),
                 answered=not partial.abstained,
                 citations=cite(partial.used, self.film.row.duration_s),
                 clips_compressed=compressed,
@@ -196,7 +197,9 @@ class Run:
         few, videos = window == ALWAYS and sub.kind in ("open", "whether"), [self.film.video_id]
         limit = WORDS if few else WORDS_IN_WINDOW
         found = [piece for kind in KINDS for piece in find_words(self.store, kind, asked, videos, limit)]
-        return [piece for piece in found if overlaps(piece.start_s, piece.end_s, window)]
+        found = [piece for piece in found if overlaps(piece.start_s, piece.end_s, window)]
+        model = self._writer() if self.rereads and sub.kind == "open" and not self.meter.budget.is_over else None
+        return reread(sub, found, model) if isinstance(model, LineReader) else found
 
     def _look(self, wish: Wish) -> Sight:
         sub = wish.sub
@@ -237,12 +240,3 @@ def _choose(sub: SubQuestion, words: list[Evidence], sight: Sight) -> list[Evide
         sorted((piece for piece in pieces if piece.support >= FILTER), key=lambda p: (-p.support, p.start_s))
         or sorted(pieces, key=lambda p: -p.support)[:3]
     )
-
-
-def _observe(partial: Partial) -> str:
-    """Return what a step found, in words."""
-    if partial.abstained:
-        near = ", ".join(span(piece) for piece in partial.used[:NUM_OBSERVED])
-        told = partial.text or ("nothing found" if partial.reason == "not seen" else partial.reason)
-        return f"{told}; the closest moments: {near}" if near else told
-    return clean_text(partial.text)

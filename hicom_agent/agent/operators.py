@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from hicom_agent.agent.compose import VERB, Partial, span
 from hicom_agent.agent.evidence import Evidence, Pick
 from hicom_agent.agent.temporal import Task
-from hicom_agent.types import shorten
+from hicom_agent.types import clean_text, shorten
 
 MAX_LISTED = 6  # lines that an answer quotes
+NUM_OBSERVED = 4  # moments named in the observation of a step
 LINE_CHARS = 120  # of what is said that is quoted where one piece of it is asked for
 BREATH_S = 2.5  # a silence that ends what is said in one go
 QUOTE_CHARS = 240  # of one line in a list
@@ -62,3 +63,12 @@ def order(task: Task, found: Sequence[Partial]) -> Partial:
     ahead = (one.start_s < other.start_s) == (task.pick == "first")
     name = task.rivals[0 if ahead else 1]
     return Partial(f"{name} comes {task.pick}: {', '.join(told)}", confidence, (one, other), "", tokens, "order")
+
+
+def observe(partial: Partial) -> str:
+    """Return what a step found, in words."""
+    if partial.abstained:
+        near = ", ".join(span(piece) for piece in partial.used[:NUM_OBSERVED])
+        told = partial.text or ("nothing found" if partial.reason == "not seen" else partial.reason)
+        return f"{told}; the closest moments: {near}" if near else told
+    return clean_text(partial.text)

@@ -77,7 +77,7 @@ def choose_clips(
     if not ranked and window != ALWAYS:  # the likeliest of a film may all lie elsewhere
         ranked = [clip for clip in inside if film.indices_in(clip)]
     clips, beyond = ranked[:limit], ranked[limit:]
-    if beyond and not store.conditioned.only_same:
+    if beyond and store.conditioned.reuse == "alike":
         seen_before = dict(store.conditioned.search(film.asked_with(encoder), kept.guide, SEEN_BEFORE))
         clips += [clip for clip in beyond if clip.index in seen_before]
     return clips, len(ranked) - len(clips)

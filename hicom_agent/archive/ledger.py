@@ -11,7 +11,8 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from hicom_agent.archive.questions import Fault
 from hicom_agent.errors import InputError, SetupError
 
 SYNC_LINES, SYNC_S = 8, 2.0
+BEGINNING = b'{"id": '  # of every line that we write
 Key = tuple[str, str]  # id of the question, video ("" for the archive)
 
 
@@ -31,6 +33,10 @@ class Tried:
     fault: Fault
     tries: int
 
+    def as_row(self) -> dict[str, Any]:
+        """Return what the file of errors tells of it."""
+        return asdict(self.fault) | {"tries": self.tries}
+
 
 class Ledger:
     """The output files of one batch, locked while it is open."""
@@ -38,36 +44,29 @@ class Ledger:
     def __init__(self, out: Path) -> None:
         """Open `out` and read what it holds.
 
-        Raises InputError where another batch writes it or it holds something else, SetupError where the disk fails.
+        Raises InputError where another batch writes it or a file holds something else, SetupError for the disk.
         """
         self.out = out
-        self.errors_file = out.with_name(out.stem + "-errors.jsonl" if out.name != "answers.jsonl" else "errors.jsonl")
+        self.errors_file = out.with_name("errors.jsonl" if out.name == "answers.jsonl" else f"{out.stem}-errors.jsonl")
         self._lock = FileLock(out.with_name(f".{out.name}.lock"), timeout=0, thread_local=False)
-        self._unsynced, self._synced_at = 0, time.monotonic()
-        try:
+        self._now: dict[tuple[str, str], Tried] = {}  # failed in this run
+        self._failed_ids: set[str] = set()
+        self._unsynced, self._synced_at, self._told_at = 0, time.monotonic(), 0.0
+        with _plain(out):
             out.parent.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
+            try:
+                self._lock.acquire()
+            except Timeout as error:
+                raise InputError(f"another batch writes {out}; wait for it, or give another --out") from error
+        try:
             self.done, end = read_answers(out)  # the question that each line answers
-            self._file = out.open("ab", buffering=0)
-            self._file.truncate(end)
-        except Timeout as error:
-            raise InputError(f"another batch writes {out}; wait for it, or give another --out") from error
-        except OSError as error:
-            self._lock.release()
-            raise SetupError(f"cannot write {out}: {error.strerror or error}") from error
+            self._before = _read_errors(self.errors_file)
+            with _plain(out):
+                self._file = out.open("ab", buffering=0)
+                self._file.truncate(end)
         except BaseException:
             self._lock.release()
             raise
-        self._tried = {(t.fault.kind, t.fault.name): t for t in self._read_errors()}
-        self._now: dict[Key, Tried] = {}
-
-    def _read_errors(self) -> Iterator[Tried]:
-        try:
-            for line in self.errors_file.read_text().splitlines():
-                row = json.loads(line)
-                yield Tried(Fault(row["kind"], row["name"], row["reason"], tuple(row["ids"])), int(row["tries"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return
 
     def answers(self) -> Iterator[dict[str, Any]]:
         """Return the rows that are written."""
@@ -81,89 +80,137 @@ class Ledger:
         assert key not in self.done, f"{key} is answered"
         line = _line(row)
         end = os.fstat(self._file.fileno()).st_size
-        try:
-            if self._file.write(line) < len(line):
-                raise OSError(errno.ENOSPC, "the disk is full")
-        except OSError as error:
-            self._file.truncate(end)
-            raise SetupError(f"cannot write {self.out}: {error.strerror or error}; what was written is kept") from error
+        with _plain(self.out):
+            try:
+                if self._file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, "the disk is full")
+            except OSError:
+                self._file.truncate(end)
+                raise
         self.done[key] = row["question"]
         self._unsynced += 1
         if self._unsynced >= SYNC_LINES or time.monotonic() - self._synced_at > SYNC_S:
             self.sync()
 
     def sync(self) -> None:
-        """See to it that what was added survives a loss of power."""
-        os.fsync(self._file.fileno())
+        """See to it that what was added survives a loss of power; raises SetupError."""
+        with _plain(self.out):
+            os.fsync(self._file.fileno())
         self._unsynced, self._synced_at = 0, time.monotonic()
+
+    # ------------------------------------------------------------------ errors
 
     def fail(self, fault: Fault) -> None:
         """Note what failed in this run; the file of errors tells it, and how often it failed in all runs."""
         key = (fault.kind, fault.name)
-        if key in self._now:
-            known = self._now[key]
-            ids = tuple(dict.fromkeys((*known.fault.ids, *fault.ids)))
-            self._now[key] = Tried(Fault(*key, fault.reason, ids), known.tries)
-        else:
-            before = self._tried[key].tries if key in self._tried else 0
+        known = self._now.get(key)
+        if known is None:
+            before = self._before[key].tries if key in self._before else 0
             self._now[key] = Tried(fault, before + 1)
-        self._write_errors()
+        else:
+            self._now[key] = replace(known, fault=replace(fault, ids=(*known.fault.ids, *fault.ids)))
+        self._failed_ids.update(fault.ids)
+        if time.monotonic() - self._told_at > SYNC_S:
+            self._tell()
+
+    def has_failed(self, question_id: str) -> bool:
+        """Return whether a question met a fault in this run."""
+        return question_id in self._failed_ids
 
     @property
     def errors(self) -> list[dict[str, Any]]:
         """Return what failed in this run, as the file of errors tells it."""
-        return [_error(tried) for tried in self._now.values()]
-
-    def _write_errors(self) -> None:
-        lines = [_line(_error(tried)) for tried in (self._tried | self._now).values()]
-        temporary = self.errors_file.with_name(f".{self.errors_file.name}.tmp")
-        try:
-            temporary.write_bytes(b"".join(lines))
-            temporary.replace(self.errors_file)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise SetupError(f"cannot write {self.errors_file}: {error.strerror or error}") from error
+        return [tried.as_row() for tried in self._now.values()]
 
     def settle(self) -> None:
         """End a run that did all it could: errors of earlier ones that it did not meet again are forgotten."""
         self.sync()
-        self._tried = {}
-        if self._now:
-            self._write_errors()
-        else:
-            self.errors_file.unlink(missing_ok=True)
+        self._before = {}
+        self._tell()
+
+    def _tell(self) -> None:
+        """Write the errors of this run, and those of earlier ones; a file without any goes."""
+        lines = [_line(tried.as_row()) for tried in (self._before | self._now).values()]
+        temporary = self.errors_file.with_name(f".{self.errors_file.name}.tmp")
+        with _plain(self.errors_file):
+            if lines:
+                try:
+                    temporary.write_bytes(b"".join(lines))
+                    temporary.replace(self.errors_file)
+                except OSError:
+                    temporary.unlink(missing_ok=True)
+                    raise
+            else:
+                self.errors_file.unlink(missing_ok=True)
+        self._told_at = time.monotonic()
 
     def close(self) -> None:
         """Let go of the files."""
-        self._file.close()
-        self._lock.release()
+        try:
+            if self._now:
+                self._tell()
+        finally:
+            self._file.close()
+            self._lock.release()
+
+
+@contextmanager
+def _plain(path: Path) -> Iterator[None]:
+    """Turn what the disk raises into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise SetupError(f"cannot write {path}: {error.strerror or error}; what was written is kept") from error
 
 
 def read_answers(out: Path) -> tuple[dict[Key, str], int]:
     """Return the questions of the whole lines of a file of answers, none if it is not there, and where they end.
 
-    Raises InputError for a file that holds something else.
+    Raises InputError for a file that holds something else, SetupError for one that cannot be read.
     """
     done: dict[Key, str] = {}
-    end = 0
-    lines = out.read_bytes().split(b"\n")[:-1] if out.exists() else []  # the last was cut short by a kill, or is empty
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-            key, question = (str(row["id"]), str(row["video"])), str(row["question"])
-        except (ValueError, KeyError, TypeError) as error:
-            if number == len(lines):
-                break  # of a machine that lost power
-            raise InputError(f"line {number} of {out} is no answer; give another --out") from error
-        if key in done:
-            raise InputError(f"line {number} of {out} answers {key[0]!r} again; give another --out")
-        done[key] = question
-        end += len(line) + 1
+    end = number = 0
+    with _plain(out):
+        file = out.open("rb") if out.exists() else None
+    if file is None:
+        return done, 0
+    with file, _plain(out):
+        for number, line in enumerate(file, 1):
+            if _is_torn(line) and not file.read(1):
+                break
+            try:
+                row = json.loads(line)
+                key, question = (str(row["id"]), str(row["video"])), str(row["question"])
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise InputError(f"line {number} of {out} is no answer; give another --out") from error
+            if key in done:
+                raise InputError(f"line {number} of {out} answers {key[0]!r} again; give another --out")
+            done[key] = question
+            end += len(line)
     return done, end
 
 
-def _error(tried: Tried) -> dict[str, Any]:
-    return asdict(tried.fault) | {"tries": tried.tries}
+def _is_torn(line: bytes) -> bool:
+    """Tell whether this can be what a kill or a loss of power left of a line of ours."""
+    body = line.strip(b"\0\n")
+    whole = line.endswith(b"\n") and b"\0" not in line
+    return not whole and (body.startswith(BEGINNING) or BEGINNING.startswith(body))
+
+
+def _read_errors(path: Path) -> dict[tuple[str, str], Tried]:
+    """Return what earlier runs noted; raises InputError for a file that holds something else."""
+    found = {}
+    with _plain(path):
+        lines = path.read_bytes().splitlines() if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            fault = Fault(str(row["kind"]), str(row["name"]), str(row["reason"]), tuple(row["ids"]))
+            found[fault.kind, fault.name] = Tried(fault, int(row["tries"]))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            why = f"line {number} of {path} was not written by a batch"
+            raise InputError(f"{why}; move it away, for errors go there, or give another --out") from error
+    return found
 
 
 def _line(row: Mapping[str, Any]) -> bytes:

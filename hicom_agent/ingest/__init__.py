@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hicom_agent import video
-from hicom_agent.errors import InputError
+from hicom_agent.errors import InputError, UnknownVideo
 from hicom_agent.ingest.pictures import Encoder, Watcher
 from hicom_agent.ingest.record import assemble
 from hicom_agent.ingest.sound import Listener
@@ -89,13 +89,10 @@ class Indexer:
         words += ["speech"] if self._listener else []
         return " ".join(words)
 
-    def find(self, path: str | Path) -> Report | None:
-        """Return the report of a video whose content is remembered already, None if it is not.
-
-        Raises InputError (refused, or written to meanwhile).
-        """
+    def identify(self, path: str | Path) -> str:
+        """Return the id that the content of a file has; raises InputError (refused, or written to meanwhile)."""
         with video.open_video(path, self.options.roots, self.options.max_bytes) as opened:
-            return self._known(video.content_hash(opened)[:16])
+            return video.content_hash(opened)[:16]
 
     def index(self, path: str | Path, *, again: bool = False) -> Report:
         """Watch the video at `path` and remember it; do nothing if its content is remembered already.
@@ -107,7 +104,7 @@ class Indexer:
             self.on_progress(Progress("hashing", 0, opened.size_bytes, "bytes", opened.path.name))
             before = _stamp(opened.fd)
             sha256 = video.content_hash(opened)
-            known = None if again else self._known(sha256[:16])
+            known = None if again else self.known(sha256[:16])
             if known is not None:
                 return known
             record, resumed = self._work(opened, sha256)
@@ -128,28 +125,30 @@ class Indexer:
             self._listener.listen(opened, info, journal)
         return assemble(sha256, opened.path, info, journal, self._watcher, self.settings_key), resumed
 
-    def _known(self, video_id: str) -> Report | None:
+    def known(self, video_id: str) -> Report | None:
         """Return the report of a video that is remembered with at least what is asked for now."""
-        asked = set(self.settings_key.split())
-        for row in self.store.videos():
-            same = row.video_id == video_id and row.profile == self._watcher.encoder.version
-            if same and asked <= set(row.settings_key.split()):
-                return Report(
-                    video_id=video_id,
-                    path=row.path,
-                    title=row.title,
-                    state="unchanged",
-                    version=row.version,
-                    duration_s=row.duration_s,
-                    covered_s=row.covered_s,
-                    num_clips=row.num_clips,
-                    num_sampled=row.num_frames,
-                    num_kept=row.num_kept,
-                    num_utterances=len(self.store.speech(video_id)),
-                    num_texts=len(self.store.texts(video_id)),
-                    damage=self.store.damage(video_id),
-                )
-        return None
+        try:
+            row = self.store.video(video_id)
+        except UnknownVideo:
+            return None
+        same = row.profile == self._watcher.encoder.version
+        if not same or not set(self.settings_key.split()) <= set(row.settings_key.split()):
+            return None
+        return Report(
+            video_id=video_id,
+            path=row.path,
+            title=row.title,
+            state="unchanged",
+            version=row.version,
+            duration_s=row.duration_s,
+            covered_s=row.covered_s,
+            num_clips=row.num_clips,
+            num_sampled=row.num_frames,
+            num_kept=row.num_kept,
+            num_utterances=len(self.store.speech(video_id)),
+            num_texts=len(self.store.texts(video_id)),
+            damage=self.store.damage(video_id),
+        )
 
 
 def _stamp(fd: int) -> tuple[int, int]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hicom_agent.errors import AnswerError, SetupError
 from hicom_agent.llm.grounding import neutralise
 
@@ -92,6 +94,38 @@ class SmallTextModel:
         scores = dict(zip(best, self.score(system, user, best), strict=True))
         chosen = max(best, key=lambda option: scores[option])
         return Draft(chosen, math.exp(min(0.0, scores[chosen])), len(prompt), len(tokens[chosen]))
+
+    def opening(self, system: str, turns: Sequence[tuple[str, str]]) -> list[str]:
+        """Return the tokens of a conversation so far, which is read once for all that `go_on` and `next_logits` add."""
+        tokens = self._turn("system", self._content(system))
+        for asked, answered in turns:
+            tokens += [*self._turn("user", self._content(asked)), *self._turn("assistant", self._content(answered))]
+        return tokens
+
+    def go_on(self, opening: list[str], user: str, max_tokens: int) -> Draft:
+        """Return the model's answer to one more message after an opening."""
+        prompt, more = self._last(user), {"max_length": max_tokens, "end_token": "<|im_end|>", "return_scores": True}
+        result = self._after(opening, prompt, **more)
+        ids = result.sequences_ids[0]
+        likelihood = math.exp(min(0.0, result.scores[0])) if ids else 0.0
+        return Draft(self._tokenizer.decode(ids).strip(), likelihood, len(prompt), len(ids))
+
+    def next_logits(self, opening: list[str], user: str) -> Any:
+        """Return the logits [vocabulary] of the first token of the answer to one more message after an opening."""
+        result = self._after(opening, self._last(user), max_length=1, return_logits_vocab=True)
+        return np.asarray(result.logits[0], np.float32).reshape(-1)
+
+    def token(self, word: str) -> int:
+        """Return the number of a word's first token."""
+        return int(self._tokenizer.encode(word).ids[0])
+
+    def _after(self, opening: list[str], prompt: list[str], **more: Any) -> Any:
+        # One at a time: with prompts of different lengths in a batch, CTranslate2 4.8 gives other logits.
+        options = {"static_prompt": opening, "cache_static_prompt": True, "include_prompt_in_result": False}
+        return self._generator.generate_batch([prompt], sampling_topk=1, **options, **more)[0]
+
+    def _last(self, user: str) -> list[str]:
+        return [*self._turn("user", self._content(user)), "<|im_start|>", *self._tokenizer.encode("assistant\n").tokens]
 
     def _score(self, sequences: list[list[str]]) -> Any:
         return self._generator.score_batch(sequences, max_batch_size=16, max_input_length=0)

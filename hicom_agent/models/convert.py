@@ -1,4 +1,4 @@
-"""Turn a GGUF language model into a CTranslate2 one, in a process of its own: it needs 1.6 GB for a short while."""
+"""Turn a GGUF language model into a CTranslate2 one, in a process of its own: it takes memory of 9 to 16 such files."""
 
 from __future__ import annotations
 

@@ -1,0 +1,52 @@
+"""Lines read a second time: what the model holds is weighed with what they share; what is not read is not believed."""
+
+from __future__ import annotations
+
+from hicom_agent.agent.evidence import Evidence
+from hicom_agent.agent.plan import understand
+from hicom_agent.agent.reading import READ_FROM
+from hicom_agent.agent.rereading import LINES, join, reread
+from hicom_agent.llm.text import Draft
+from hicom_agent.types import Modality
+
+FERRY = understand("What time does the narrator say the ferry leaves?")
+
+
+class Reader:
+    """A model that finds an answer in lines with a figure."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def holds(self, question: str, line: str) -> float:
+        self.read.append(line)
+        return 8.0 if any(sign.isdigit() for sign in line) else -2.0
+
+    def extract(self, question: str, line: str) -> Draft | None:
+        return None
+
+
+def line(text: str, support: float, modality: Modality = "speech") -> Evidence:
+    return Evidence("v", modality, 1.0, 2.0, support, text, 0)
+
+
+def test_a_line_that_holds_the_answer_goes_before_a_near_miss() -> None:
+    found = reread(FERRY, [line("The ferry is red.", 0.6), line("It leaves at 9.", 0.5)], Reader())
+    assert [piece.text for piece in found] == ["It leaves at 9.", "The ferry is red."]
+    assert found[0].support > 0.8 and found[1].support < READ_FROM
+
+
+def test_only_the_best_lines_where_the_wording_points_are_read_and_no_other_is_believed() -> None:
+    reader = Reader()
+    said = [line(f"Line {n}", 0.9 - n / 100) for n in range(LINES + 2)]
+    sign = line("FERRY 9", 0.7, "text")
+    found = reread(FERRY, [*reversed(said), sign], reader)
+    assert reader.read == [piece.text for piece in said[:LINES]]
+    assert all(piece.support < READ_FROM for piece in found if piece.text in ("Line 4", "Line 5"))
+    assert sign in found
+
+
+def test_more_of_either_reading_is_never_less_sure() -> None:
+    grid = [[join(support / 10, held) for held in range(-6, 12)] for support in range(11)]
+    assert all(row == sorted(row) for row in grid)
+    assert all(list(column) == sorted(column) for column in zip(*grid, strict=True))
