@@ -25,7 +25,8 @@ KINDS: tuple[Kind, ...] = ("speech", "texts")
 MODALITY: dict[Kind, Modality] = {"speech": "speech", "texts": "text"}
 Row = Utterance | ScreenText
 ALWAYS: Window = (0.0, math.inf)
-DEEPEST = 1024  # entries asked for, however few videos hold the best
+DEEPEST = 512  # lines with the words, of which those of many videos are taken
+FEW = 3  # lines of one video, up to which each is read alone
 Found = list[tuple[str, int, float]]  # video id, index, score; best first
 T = TypeVar("T")
 BREATH_S = 4.0  # a silence after which what is said is no more about the same
@@ -58,18 +59,13 @@ def fuse(rankings: Iterable[Sequence[tuple[str, int]]]) -> dict[tuple[str, int],
     return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
 
 
-def spread(ask: Callable[[int], Found], limit: int, per_video: int) -> Found:
-    """Return the `limit` best of what `ask(k)` finds, `per_video` of one video; more is asked for until they are there.
-
-    Then one video cannot crowd out the rest.
-    """
-    asked = limit if per_video >= limit else min(4 * limit, max(limit, DEEPEST))
-    while True:
-        found = ask(asked)
-        kept = cap(found, per_video, lambda each: each[0])
-        if len(kept) >= limit or len(found) < asked or asked >= DEEPEST:
-            return kept[:limit]
-        asked = DEEPEST
+def words_of_each(
+    store: Store, kind: Kind, text: str, videos: list[str] | None, limit: int, per_video: int | None
+) -> Found:
+    """Return the `limit` lines with the words of a text, best first, at most `per_video` of one video (None: any)."""
+    if per_video is None:
+        return store.search_words(kind, text, limit, videos)
+    return cap(store.search_words(kind, text, max(limit, DEEPEST), videos), per_video, lambda each: each[0])[:limit]
 
 
 def cap(best: Sequence[T], per_video: int, video_of: Callable[[T], str]) -> list[T]:
@@ -101,16 +97,13 @@ def find_words(
     store: Store, kind: Kind, asked: Asked, videos: Sequence[str], limit: int, per_video: int | None = None
 ) -> list[Evidence]:
     """Return what was said (or written) that bears on the question, most surely first, `per_video` of each video."""
-    per_video = limit if per_video is None else per_video
-    dense = spread(lambda k: store.search_vectors(kind, asked.vector, k, list(videos)), limit, per_video)
-    exact = spread(lambda k: store.search_words(kind, asked.text, k, list(videos)), limit, per_video)
+    dense = store.search_vectors(kind, asked.vector, limit, list(videos), per_video=per_video)
+    exact = words_of_each(store, kind, asked.text, list(videos), limit, per_video)
     cosine = {(video_id, index): score for video_id, index, score in dense}
     fused = fuse([[(v, i) for v, i, _ in dense], [(v, i) for v, i, _ in exact]])
-    keys = cap(list(fused), per_video, lambda key: key[0])[:limit]
-    rows = {video_id: _rows(store, kind, video_id) for video_id in {video_id for video_id, _ in keys}}
+    keys = cap(list(fused), per_video or limit, lambda key: key[0])[:limit]
     found = []
-    for key in keys:
-        piece = _piece(kind, *key, rows[key[0]], 0.0)
+    for key, piece in zip(keys, _pieces(store, kind, keys), strict=True):
         near = cosine.get(key, 0.0)
         told = (asked.text, asked.about, piece.text, piece.context, near)
         found.append(replace(piece, support=line_support(*told, topical=asked.topical)))
@@ -140,10 +133,17 @@ def _rows(store: Store, kind: Kind, video_id: str) -> Sequence[Row]:
     return store.speech(video_id) if kind == "speech" else store.texts(video_id)
 
 
-def _piece(kind: Kind, video_id: str, index: int, rows: Sequence[Row], support: float) -> Evidence:
-    row = rows[index]
-    context = " ".join(each.text for each in _beside(kind, rows, index))
-    return Evidence(video_id, MODALITY[kind], row.start_s, row.end_s, support, row.text, index, context)
+def _pieces(store: Store, kind: Kind, keys: Sequence[tuple[str, int]]) -> list[Evidence]:
+    """Return these lines, each with those beside it; where few of a video are wanted, not all of them are read."""
+    num = Counter(video_id for video_id, _ in keys)
+    whole = {video_id: _rows(store, kind, video_id) for video_id in num if kind == "texts" or num[video_id] > FEW}
+    pieces = []
+    for video_id, index in keys:
+        first = 0 if video_id in whole else max(0, index - 1)
+        rows = whole[video_id] if video_id in whole else store.speech(video_id, range(first, index + 2))
+        row, context = rows[index - first], " ".join(each.text for each in _beside(kind, rows, index - first))
+        pieces.append(Evidence(video_id, MODALITY[kind], row.start_s, row.end_s, 0.0, row.text, index, context))
+    return pieces
 
 
 def _beside(kind: Kind, rows: Sequence[Row], index: int) -> list[Row]:

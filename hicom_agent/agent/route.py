@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from hicom_agent.agent.evidence import KINDS, Found, Kind, spread
+from hicom_agent.agent.evidence import KINDS, Found, words_of_each
 
 if TYPE_CHECKING:
     from hicom_agent.agent.film import Encoder
@@ -35,35 +34,27 @@ def route(
     if len(among) <= limit:
         return among
     scores: dict[str, float] = defaultdict(float)
-    for ask in _ways(store, encoder, query, None if video_ids is None else among):
-        for rank, (video_id, _, _) in enumerate(spread(ask, limit, PER_VIDEO)):
+    for found in _ways(store, encoder, query, None if video_ids is None else among, limit):
+        for rank, (video_id, _, _) in enumerate(found):
             scores[video_id] += 1 / (RANK_OFFSET + rank + 1)
     return sorted(scores, key=lambda video_id: (-scores[video_id], video_id))[:limit]
 
 
-def _ways(store: Store, encoder: Encoder, query: str, only: list[str] | None) -> Iterator[Callable[[int], Found]]:
-    """Return what gives the k best clips, and the k best lines by meaning and by words."""
-    guide, sentence = encoder.encode_guide(query), encoder.encode_texts([query])[0]
-    yield partial(_clips, store, guide, encoder.version, only)
+def _ways(store: Store, encoder: Encoder, query: str, only: list[str] | None, limit: int) -> Iterator[Found]:
+    """Give the best clips, and the best lines by meaning and by words, some of one video at most."""
+    yield _clips(store, encoder.encode_guide(query), encoder.version, only, limit)
+    sentence = encoder.encode_texts([query])[0]
     for kind in KINDS:
-        yield partial(_vectors, store, kind, sentence, only)
-        yield partial(_words, store, kind, query, only)
-
-
-def _vectors(store: Store, kind: Kind, sentence: Floats, only: list[str] | None, k: int) -> Found:
-    return store.search_vectors(kind, sentence, k, only)
-
-
-def _words(store: Store, kind: Kind, query: str, only: list[str] | None, k: int) -> Found:
-    return store.search_words(kind, query, k, only)
+        yield store.search_vectors(kind, sentence, limit, only, per_video=PER_VIDEO)
+        yield words_of_each(store, kind, query, only, limit, PER_VIDEO)
 
 
 def _clips(store: Store, guide: Floats, profile: str, only: list[str] | None, k: int) -> Found:
     """Return the clips nearest to the guide; of videos that a version without vectors of clips wrote, the frames."""
-    found = store.search_vectors("clips", guide, k, only, profile=profile)
+    found = store.search_vectors("clips", guide, k, only, profile=profile, per_video=PER_VIDEO)
     without = store.without_clips()
     if without:
         others = without if only is None else sorted(set(without) & set(only))
-        frames = store.search_vectors("frames", guide, k, others, profile=profile)
+        frames = store.search_vectors("frames", guide, k, others, profile=profile, per_video=PER_VIDEO)
         found = heapq.nsmallest(k, [*found, *frames], key=lambda each: (-each[2], *each[:2]))
     return found

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,7 +21,9 @@ from typing import Any
 from hicom_agent.archive.plan import Unit
 from hicom_agent.errors import AnswerError
 
+LOG = logging.getLogger(__name__)
 TRIES = 3  # of a unit whose worker dies
+DIED = "its worker died {} times (out of memory?); see the log"
 Event = tuple[Unit | None, dict[str, Any]]  # None: of no unit any more
 
 
@@ -86,59 +91,83 @@ class Local:
 
 def _serve(worker: _Worker, wanted: queue.SimpleQueue[Unit | None], events: queue.SimpleQueue[Event]) -> None:
     """Let one worker do units until there are none."""
-    while (unit := wanted.get()) is not None:
-        left, tries, ended = unit, 0, False
-        while not ended and tries < TRIES:
-            tries += 1
-            for event in worker.ask(asdict(left)):
-                if "row" in event:
-                    left = replace(left, asks=tuple(ask for ask in left.asks if ask.id != event["row"]["id"]))
-                if "end" in event:
-                    ended = True
-                else:
-                    events.put((unit, event))
-        if not ended:
-            events.put((unit, {"lost": f"its worker died {tries} times (out of memory?); see the log"}))
-        events.put((unit, {"end": tries}))
-    events.put((None, {}))
+    try:
+        while (unit := wanted.get()) is not None:
+            for event in _try(worker, unit):
+                events.put((unit, event))
+            events.put((unit, {"end": True}))
+    finally:
+        events.put((None, {}))
+
+
+def _try(worker: _Worker, unit: Unit) -> Iterator[dict[str, Any]]:
+    """Yield what comes of a unit. After a death the rest is tried again; what kills twice in its turn is given up."""
+    left = {(ask.id, ask.video): ask for ask in unit.asks}
+    deaths: Counter[tuple[str, str] | None] = Counter()  # by the question that was next; None: before any
+    settled = False
+    while True:
+        for event in worker.ask(asdict(Unit(unit.target, tuple(left.values())))):
+            if "end" in event:
+                return
+            done = event.get("row") or event.get("failed")
+            if done:
+                left.pop((done["id"], done["video"]), None)
+            settled = settled or "settled" in event
+            yield event
+        if worker.stopped:
+            return
+        blamed = next(iter(left), None) if settled else None
+        deaths[blamed] += 1
+        if deaths.total() >= TRIES and blamed is None:
+            yield {"lost": DIED.format(deaths.total())}
+            return
+        if blamed is not None and deaths[blamed] >= TRIES - 1:
+            yield {"failed": asdict(left.pop(blamed)), "reason": DIED.format(deaths[blamed])}
+            if not left:
+                return
 
 
 class _Worker:
     """One process, started when it is needed, and again when it died."""
 
     def __init__(self, terms: Terms) -> None:
+        self.stopped = False
         self._command = [sys.executable, "-m", "hicom_agent.archive.local", terms.as_json()]
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield what the process says of a request; it ends early where the process dies."""
-        if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        process = self._process
-        assert process.stdin is not None and process.stdout is not None
-        with suppress(BrokenPipeError):
+        """Yield what the process says of a request; it ends early where the process dies or says nonsense."""
+        if self.stopped:
+            return
+        try:
+            if self._process is None:
+                self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            process = self._process
+            assert process.stdin is not None and process.stdout is not None
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
-        for line in process.stdout:
-            event: dict[str, Any] = json.loads(line)
-            yield event
-            if "end" in event:
-                return
-        process.wait()
-        self._close()
+            for line in process.stdout:
+                event: dict[str, Any] = json.loads(line)
+                yield event
+                if "end" in event:
+                    return
+        except (OSError, ValueError) as error:
+            LOG.warning("a worker failed: %s", error)
+        self._end()
 
     def stop(self) -> None:
-        """Kill the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._close()
+        """Kill the process, for good."""
+        self.stopped = True
+        self._end()
 
-    def _close(self) -> None:
+    def _end(self) -> None:
         process, self._process = self._process, None
-        for pipe in (process.stdin, process.stdout) if process else ():
-            with suppress(OSError):
-                pipe.close() if pipe else None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                with suppress(OSError):
+                    pipe.close() if pipe else None
 
 
 # ---------------------------------------------------------------------- in the process
@@ -148,6 +177,7 @@ def serve(fields: dict[str, Any]) -> None:
     """Do what standard input asks for, until it closes: then at once, for nobody waits any more."""
     from hicom_agent.pipes import stdout_set_aside
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started it, and that one kills it
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests,), daemon=True).start()
     with stdout_set_aside() as out:
@@ -165,8 +195,11 @@ def serve(fields: dict[str, Any]) -> None:
 
 
 def _read(requests: queue.SimpleQueue[bytes]) -> None:
-    for line in sys.stdin.buffer:
-        requests.put(line)
+    rest = b""
+    while data := os.read(0, 1 << 20):  # not sys.stdin: a thread that waits in it makes the interpreter's end fatal
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            requests.put(line)
     os._exit(1)
 
 
@@ -185,7 +218,7 @@ def make_hand(fields: dict[str, Any], say: Any = lambda event: None) -> Any:
 
 
 def _answer(hand: Any, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    from hicom_agent.archive.work import unit_of
+    from hicom_agent.archive.work import one_line, unit_of
     from hicom_agent.errors import HicomAgentError
 
     if "target" in request:
@@ -194,7 +227,7 @@ def _answer(hand: Any, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     try:
         yield {"routed": hand.route(request["question"], request["videos"], request["limit"])}
     except HicomAgentError as error:
-        yield {"lost": str(error)}
+        yield {"lost": one_line(error)}
 
 
 if __name__ == "__main__":

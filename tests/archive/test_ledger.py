@@ -81,10 +81,10 @@ def test_errors_count_their_tries_and_go_when_all_is_well(tmp_path: Path) -> Non
         with closing(Ledger(out)) as ledger:
             ledger.fail(Fault("video", "a.mp4", "no picture", ("1",)))
             ledger.fail(Fault("video", "a.mp4", "no picture", ("2",)))
+            ledger.settle()
             [line] = (tmp_path / "errors.jsonl").read_text().splitlines()
             told = {"kind": "video", "name": "a.mp4", "reason": "no picture", "ids": ["1", "2"], "tries": tries}
             assert json.loads(line) == told
-            ledger.settle()
     with closing(Ledger(out)) as ledger:
         ledger.settle()
     assert not (tmp_path / "errors.jsonl").exists()
@@ -108,3 +108,30 @@ def test_a_full_disk_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.Monk
             ledger.add(row("2"))
         assert ("2", "a.mp4") not in ledger.done
     assert [json.loads(line)["id"] for line in out.read_text().splitlines()] == ["1"]
+
+
+def test_a_file_of_errors_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "errors.jsonl"
+    mine.write_text("my own log of errors\n")
+    with pytest.raises(InputError, match="line 1 of .* was not written by a batch"):
+        Ledger(tmp_path / "answers.jsonl")
+    assert mine.read_text() == "my own log of errors\n"
+    write(tmp_path / "other.jsonl", row("1"))  # the failure has let go of its lock, and another name has other errors
+
+
+def test_a_thousand_faults_are_noted_in_no_time(tmp_path: Path) -> None:
+    with closing(Ledger(tmp_path / "answers.jsonl")) as ledger:
+        written = 0
+        real = ledger._tell
+
+        def count() -> None:
+            nonlocal written
+            written += 1
+            real()
+
+        ledger._tell = count  # type: ignore[method-assign]
+        for number in range(2000):
+            ledger.fail(Fault("question", f"line {number}", "no JSON"))
+        ledger.settle()
+    assert written < 50
+    assert len((tmp_path / "errors.jsonl").read_text().splitlines()) == 2000
