@@ -1,4 +1,4 @@
-"""Search among unit vectors: video by video, all at once, and in cells, against a plain product of all, in one run.
+"""Search among unit vectors: video by video, all at once, and by a sketch, against a plain product of all, in one run.
 
     python benchmarks/index.py            # up to 300,000 vectors of 384 numbers; writes benchmarks/results/index.json
     python benchmarks/index.py --quick    # up to 10,000 and 50 videos, prints and writes nothing
@@ -28,13 +28,13 @@ from typing import Any
 
 import numpy as np
 
-from hicom_agent.memory import Store, index, vectors
+from hicom_agent.memory import Store, arrays, index, vectors
 from hicom_agent.memory.index import VectorIndex
 from hicom_agent.testing import make_record
 
 HERE = Path(__file__).resolve().parent
 WIDTH, A_VIDEO, K = 384, 100, 20
-WAYS = ("numpy", "loop", "flat", "cells")
+WAYS = ("numpy", "loop", "flat", "sketch")
 LIKE = ("like", "near", "random")
 NO_LIMIT = 1 << 40
 
@@ -169,7 +169,7 @@ def recall(made: VectorIndex, rows: np.ndarray, questions: np.ndarray) -> float:
 def build_loop(rows: np.ndarray) -> list[tuple[str, Any]]:
     starts = range(0, len(rows), A_VIDEO)
     parts = [rows[at : at + A_VIDEO].astype(np.float32) for at in starts]
-    return [(f"{at:016x}", vectors.make_index(part, range(len(part)))) for at, part in zip(starts, parts, strict=True)]
+    return [(f"{at:016x}", arrays.make_index(part, range(len(part)))) for at, part in zip(starts, parts, strict=True)]
 
 
 def build_flat(rows: np.ndarray, flat_until: int = NO_LIMIT) -> VectorIndex:
@@ -180,7 +180,7 @@ def build_flat(rows: np.ndarray, flat_until: int = NO_LIMIT) -> VectorIndex:
     return made
 
 
-def build_cells(rows: np.ndarray) -> VectorIndex:
+def build_sketch(rows: np.ndarray) -> VectorIndex:
     made = build_flat(rows, 500)
     made.compact()
     return made
@@ -190,7 +190,7 @@ BUILD: dict[str, Callable[[np.ndarray], Any]] = {
     "numpy": lambda rows: rows.astype(np.float32),
     "loop": build_loop,
     "flat": build_flat,
-    "cells": build_cells,
+    "sketch": build_sketch,
 }
 
 
@@ -229,10 +229,10 @@ def bounds(rows: list[Row]) -> list[Line]:
         if row.recall:
             worst = min(row.recall.values())
             lines.append(Line(f"{way}, {num} vectors, worst recall", worst, "", ">= 0.98", worst >= 0.98))
-        if way in ("flat", "cells") and num == 100_000:
+        if way in ("flat", "sketch") and num == 100_000:
             lines.append(Line(f"{way}, {num} vectors, p50", row.p50_ms, "ms", "<= 20", row.p50_ms <= 20))
         before = one.get((way, num // 10), one.get((way, num // 3)))
-        if way in ("flat", "cells") and before and num > 10_000:
+        if way in ("flat", "sketch") and before and num > 10_000:
             grown = row.bytes_each / before.bytes_each
             lines.append(Line(f"{way}, bytes a vector, {num} / {before.num}", grown, "x", "<= 1.2", grown <= 1.2))
     return lines

@@ -126,7 +126,7 @@ class Conditioned:
         rows = [row for row in found if len(row[1]) == 2 * len(guide)]
         if not rows:
             return []
-        from hicom_agent.memory.vectors import make_index  # FAISS takes a while to import
+        from hicom_agent.memory.arrays import make_index  # FAISS takes a while to import
 
         attended = np.stack([np.frombuffer(row[1], np.float16) for row in rows]).astype(np.float32)
         unit = np.asarray(guide, np.float32)[None] / max(float(np.linalg.norm(guide)), 1e-9)

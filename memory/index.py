@@ -10,36 +10,41 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
+from hicom_agent.memory.flat import (
+    SLACK,
+    Floats,
+    Ids,
+    copy_to_gpu,
+    first_of,
+    make_flat,
+    nearest,
+    part_of,
+    products,
+    threads,
+    vectors_of,
+)
 from hicom_agent.memory.sketch import Sketch
+
+__all__ = ["Floats", "Ids", "VectorIndex"]
 
 FLAT_UNTIL = 1 << 15
 NUM_THREADS = 1  # of a search: on a busy machine waking another takes longer (5 to 10 ms) than it saves
 
 _LOG = logging.getLogger(__name__)
-_faiss: Any = faiss  # its types lack much of what it takes
-_SPARE = 16  # candidates more than asked for, so that vectors that tie are seldom cut apart
-_SLACK = 1e-5  # by how much ways to sum up a product may differ
 _CHUNK = 1 << 13
 _DEPTH, _DEPTH_EACH = 512, 3  # vectors compared of those that the sketch ranks first, and more for each one asked for
+_DEEPEST = 2048  # vectors among which those of many groups are looked for
+_ROUGH_EACH = 4  # times as many of a group are compared as are wanted, since the sketch may put them in another order
 _FEW = 8  # a part of so many that is asked for is compared without a filter over all
 _GROWTH = 4  # since the sketch was made; then its levels are found again
 _SAMPLE = 1 << 14
 _GPU_FROM = 20_000
-_GPU_MOST = 2048  # the most neighbours that FAISS finds on a GPU
-_GPU_TEMP_BYTES = 1 << 26
-
-_FLOAT16 = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)  # every one there is
-
-Floats = NDArray[np.float32]
-Ids = NDArray[np.int64]
 
 
 class VectorIndex:
@@ -53,7 +58,7 @@ class VectorIndex:
         self._flat_until = flat_until
         self._ids = np.zeros(0, np.int64)  # of each row, growing
         self._alive = np.zeros(0, bool)
-        self._index = _flat(width)
+        self._index = make_flat(width)
         self._sketch: Sketch | None = None  # of the same rows
         self._num_sketched = 0  # vectors when it was made
         self._gpu: tuple[Any] | None = None  # a copy for searching (or None), made when first needed
@@ -114,13 +119,39 @@ class VectorIndex:
         if k < 1 or query.shape != (self.width,):
             raise ValueError(f"need k >= 1 and a question [{self.width}], got {k=} and {list(query.shape)}")
         question = np.ascontiguousarray(query, np.float32).reshape(1, -1)
-        with _threads(NUM_THREADS):
+        with threads(NUM_THREADS):
             rows, cosines = self._candidates(question, k, None if only is None else self._rows_in(only))
         if not len(rows):
             return rows, cosines
         order = np.lexsort((rows, -cosines))
         num = int(np.count_nonzero(cosines >= cosines[order[min(k, len(order)) - 1]])) if all_ties else k
         return self._ids[rows[order[:num]]], cosines[order[:num]]
+
+    def search_groups(
+        self, query: Floats, k: int, each: int, group_of: Callable[[Ids], Ids], only: Iterable[range] | None = None
+    ) -> tuple[Ids, Floats]:
+        """Return ids and cosines of the k nearest of which at most `each` are of one group, as `group_of` numbers ids.
+
+        Of `_DEEPEST` vectors: a group that has more than that near the question leaves no room for others.
+        """
+        question = np.ascontiguousarray(query, np.float32).reshape(1, -1)
+        with threads(NUM_THREADS):
+            rows = self._foremost(question, None if only is None else self._rows_in(only))
+            rows = rows[first_of(group_of(self._ids[rows]), _ROUGH_EACH * each)][: max(_DEPTH, _ROUGH_EACH * k)]
+            cosines = products(self._vectors(rows), question) if len(rows) else np.zeros(0, np.float32)
+        order = np.lexsort((rows, -cosines))
+        order = order[first_of(group_of(self._ids[rows[order]]), each)][:k]
+        return self._ids[rows[order]], cosines[order]
+
+    def _foremost(self, question: Floats, among: Ids | None) -> Ids:
+        """Return the rows that are roughly the nearest, nearest first."""
+        if among is None and self._sketch is not None:
+            rows = self._sketch.nearest(question, min(_DEEPEST, len(self._ids)))[1]
+            return rows[self._alive[rows]]
+        among = np.flatnonzero(self._alive) if among is None else among
+        part = self._index if len(among) == len(self._ids) else part_of(self._index, among)
+        _, rows = part.search(question, max(1, min(_DEEPEST, len(among))))
+        return among[rows[0]] if len(among) else among
 
     def _rows_in(self, only: Iterable[range]) -> Ids:
         """Return the rows with ids in these ranges."""
@@ -134,23 +165,24 @@ class VectorIndex:
 
     def _candidates(self, question: Floats, k: int, among: Ids | None) -> tuple[Ids, Floats]:
         """Return rows that hold the k nearest and all that tie with the last, and their products."""
+        gpu = self._on_gpu() if among is None and self._alive.all() else None
         if among is not None and _FEW * len(among) <= len(self._ids):
-            rows = among[_by_all(_part(self._index, among), question, k)]
-        elif among is None and self._sketch is not None and (near := self._by_sketch(question, k)) is not None:
+            rows = among[nearest(part_of(self._index, among), question, k)]
+        elif among is None and gpu is None and (near := self._by_sketch(question, k)) is not None:
             rows = near
         else:
             mask = self._alive if among is None else np.isin(np.arange(len(self._ids)), among, assume_unique=True)
-            gpu = self._on_gpu() if mask.all() else None
-            rows = _by_all(self._index, question, k, None if mask.all() else mask, gpu)
-        return rows, _products(self._vectors(rows), question) if len(rows) else np.zeros(0, np.float32)
+            rows = nearest(self._index, question, k, None if mask.all() else mask, gpu)
+        return rows, products(self._vectors(rows), question) if len(rows) else np.zeros(0, np.float32)
 
     def _by_sketch(self, question: Floats, k: int) -> Ids | None:
-        """Return rows that hold the k nearest, None where the sketch would leave too many to compare.
+        """Return rows that hold the k nearest, None where there is no sketch, or it would leave too many to compare.
 
         More are compared as long as one of the k nearest lies among the last that the sketch gave: then others may lie
         beyond, and of rows that are the same some were cut off.
         """
-        assert self._sketch is not None
+        if self._sketch is None:
+            return None
         asked = _DEPTH + _DEPTH_EACH * k
         while 2 * asked < len(self._ids):
             scores, rows = self._sketch.nearest(question, asked)
@@ -158,7 +190,7 @@ class VectorIndex:
             scores, rows = scores[alive], rows[alive]
             if len(rows) >= k:
                 near = self._vectors(rows) @ question[0]
-                best = near >= np.partition(near, -k)[-k] - _SLACK
+                best = near >= np.partition(near, -k)[-k] - SLACK
                 if last < scores[best].min():
                     found: Ids = rows[best]
                     return found
@@ -166,7 +198,7 @@ class VectorIndex:
         return None
 
     def _vectors(self, rows: Ids | slice) -> Floats:
-        return _vectors(self._index, rows)
+        return vectors_of(self._index, rows)
 
     def _on_gpu(self) -> Any | None:
         if self._gpu is None and len(self._ids) >= _GPU_FROM:
@@ -177,9 +209,9 @@ class VectorIndex:
         """Leave out what was removed, and become what fits the size; the same vectors give the same index."""
         if not self._alive.all():
             rows, old = np.flatnonzero(self._alive), self._index
-            self._index = _flat(self.width)
+            self._index = make_flat(self.width)
             for start in range(0, len(rows), _CHUNK):
-                self._index.add(_vectors(old, rows[start : start + _CHUNK]))
+                self._index.add(vectors_of(old, rows[start : start + _CHUNK]))
             self._ids, self._alive = self._ids[rows], np.ones(len(rows), bool)
         self._gpu, self._sketch, self._num_sketched = None, None, 0
         if self.outgrown:
@@ -210,78 +242,3 @@ class VectorIndex:
             made._index = faiss.deserialize_index(arrays["index"])
             made._sketch = Sketch.from_bytes(arrays["sketch"]) if len(arrays["sketch"]) else None
         return made
-
-
-def _flat(width: int) -> Any:
-    return faiss.IndexScalarQuantizer(width, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-
-
-def _by_all(index: Any, question: Floats, k: int, mask: NDArray[np.bool_] | None = None, gpu: Any = None) -> Ids:
-    """Return rows of a flat index that hold the k nearest and all that tie with the last; `gpu` is a copy of it."""
-    most = index.ntotal if mask is None else int(np.count_nonzero(mask))
-    asked = min(k + _SPARE, most)
-    while asked:
-        if gpu is not None and asked <= _GPU_MOST:
-            near, rows = gpu.search(question, asked)
-        else:
-            chosen = {} if mask is None else {"sel": _faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))}
-            near, rows = index.search(question, asked, params=_faiss.SearchParameters(**chosen))
-        if asked == most or near[0, -1] < near[0, k - 1] - _SLACK:
-            return np.asarray(rows[0], np.int64)
-        asked = min(4 * asked, most)
-    return np.zeros(0, np.int64)
-
-
-def _part(index: Any, rows: Ids) -> Any:
-    """Return a flat index of some rows of another."""
-    codes = _faiss.rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size)
-    part = _flat(index.d)
-    part.add_sa_codes(codes.reshape(-1, index.code_size)[rows])
-    return part
-
-
-def _vectors(index: Any, rows: Ids | slice) -> Floats:
-    """Return rows of a flat index, [n, e]. FAISS takes 8 ns a number, NumPy 18; to look it up takes one or two."""
-    codes = _faiss.rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size)
-    vectors: Floats = _FLOAT16[codes.view(np.uint16).reshape(-1, index.d)[rows]]
-    return vectors
-
-
-def _products(vectors: Floats, question: Floats) -> Floats:
-    """Return the products [n] as a flat index of one video sums them up, to the last bit."""
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(vectors)
-    products = np.empty(len(vectors), np.float32)
-    near, rows = index.search(question, len(vectors))
-    products[rows[0]] = near[0]
-    return products
-
-
-@contextmanager
-def _threads(num: int) -> Iterator[None]:
-    """Let FAISS use so many threads for what this thread does inside."""
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(num)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)
-
-
-def copy_to_gpu(index: Any) -> Any | None:
-    """Return a copy of an index on the first GPU, None where there is none or no room on it.
-
-    FAISS has no flat float16 index there that keeps float32 questions, so a flat one is kept as float32.
-    """
-    if not hasattr(faiss, "StandardGpuResources") or not faiss.get_num_gpus():
-        return None
-    try:
-        resources = faiss.StandardGpuResources()
-        resources.setTempMemory(_GPU_TEMP_BYTES)
-        copy = faiss.GpuIndexFlatIP(resources, index.d)
-        for start in range(0, index.ntotal, _CHUNK):
-            copy.add(_vectors(index, slice(start, start + _CHUNK)))
-        return copy
-    except RuntimeError as error:
-        _LOG.warning("vectors are searched on the CPU: %s", error)
-        return None

@@ -53,9 +53,17 @@ class Merged:
         return sum(index.num_bytes for index in self._indexes.values()) + 4 * self._next_id
 
     def search(
-        self, wanted: Collection[Published], committed: Collection[Published], question: Floats, k: int, load: Loader
+        self,
+        wanted: Collection[Published],
+        committed: Collection[Published],
+        question: Floats,
+        k: int,
+        load: Loader,
+        per_video: int | None = None,
     ) -> list[tuple[str, int, float]]:
         """Return the k entries of `wanted` nearest to a unit vector [e]: video id, entry, cosine; ties in order.
+
+        With `per_video`, at most so many of one video.
 
         `committed` is all that there is, and the same object as long as that does not change; `load` gives the flat
         index of one generation.
@@ -71,7 +79,10 @@ class Merged:
                 return []
             self._tidy()
             only = None if everything or _num_in(places) == len(index) else [place.ids for place in places]
-            ids, cosines = index.search(question, k, only, all_ties=True)
+            if per_video is None:
+                ids, cosines = index.search(question, k, only, all_ties=True)
+            else:
+                ids, cosines = index.search_groups(question, k, per_video, self._numbers, only)
             hits = [(*entry, c) for entry, c in zip(self._entries(ids), cosines.tolist(), strict=True)]
         return heapq.nsmallest(k, hits, key=lambda hit: (-hit[2], hit[0], hit[1]))
 
@@ -120,6 +131,10 @@ class Merged:
         for index in self._indexes.values():
             if index.wasteful or index.outgrown:
                 index.compact()
+
+    def _numbers(self, vector_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return a number for the video of each vector."""
+        return np.asarray(np.searchsorted(self._starts[1], vector_ids, "right"), np.int64)
 
     def _entries(self, vector_ids: NDArray[np.int64]) -> list[tuple[str, int]]:
         """Return which entry of which video each vector is of."""

@@ -81,14 +81,14 @@ def video_rows(db: sqlite3.Connection) -> list[VideoRow]:
 
 def video_ids(db: sqlite3.Connection, which: VideoFilter) -> list[str]:
     """Return the ids of the videos that pass a filter, in order."""
-    condition, values = which.conditions()
+    condition, values = which.conditions() if which != EVERY else ("true", {})
     found = db.execute(f"SELECT video_id FROM videos WHERE {condition} ORDER BY video_id", values)
-    return [str(video_id) for (video_id,) in found]
+    return [video_id for (video_id,) in found]
 
 
 def without_clips(db: sqlite3.Connection) -> list[str]:
     """Return the ids of videos that have vectors of frames and, written by an older version, none of their clips."""
-    return [str(video_id) for (video_id,) in db.execute(f"SELECT video_id {_WITHOUT_CLIPS}")]
+    return [video_id for (video_id,) in db.execute(f"SELECT video_id {_WITHOUT_CLIPS}")]
 
 
 def video_row(db: sqlite3.Connection, video_id: str) -> VideoRow:
@@ -201,9 +201,9 @@ def damage_of(db: sqlite3.Connection, video_id: str) -> list[Damage]:
     return [Damage(*row) for row in rows]
 
 
-def speech_of(db: sqlite3.Connection, video_id: str) -> list[Utterance]:
-    """Return what is said in a video."""
-    return [Utterance(*row) for row in _spans(db, "speech", video_id)]
+def speech_of(db: sqlite3.Connection, video_id: str, within: range | None = None) -> list[Utterance]:
+    """Return what is said in a video, of the lines of these numbers (None: all)."""
+    return [Utterance(*row) for row in _spans(db, "speech", video_id, within)]
 
 
 def texts_of(db: sqlite3.Connection, video_id: str) -> list[ScreenText]:
@@ -211,9 +211,12 @@ def texts_of(db: sqlite3.Connection, video_id: str) -> list[ScreenText]:
     return [ScreenText(*row) for row in _spans(db, "texts", video_id)]
 
 
-def _spans(db: sqlite3.Connection, table: str, video_id: str) -> list[tuple[float, float, str]]:
+def _spans(
+    db: sqlite3.Connection, table: str, video_id: str, within: range | None = None
+) -> list[tuple[float, float, str]]:
+    some = "" if within is None else f"AND idx >= {within.start} AND idx < {within.stop}"
     key = key_of(db, video_id)
-    return db.execute(f"SELECT start_s, end_s, text FROM {table} WHERE video = ? ORDER BY idx", [key]).fetchall()
+    return db.execute(f"SELECT start_s, end_s, text FROM {table} WHERE video = ? {some} ORDER BY idx", [key]).fetchall()
 
 
 def indexed(

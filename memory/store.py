@@ -25,8 +25,9 @@ from hicom_agent.memory.writer import Writer
 from hicom_agent.types import Clip, Damage, Record, ScreenText, StoredFrame, Utterance, VideoInfo
 
 if TYPE_CHECKING:
+    from hicom_agent.memory.arrays import Generation
     from hicom_agent.memory.generations import Manifest
-    from hicom_agent.memory.vectors import Generation, Shelf
+    from hicom_agent.memory.vectors import Shelf
     from hicom_agent.types import Floats
 
 Kind = Literal["frames", "speech", "texts", "clips"]
@@ -157,10 +158,10 @@ class Store:
     def without_clips(self) -> list[str]:
         """Return the ids of videos with frames to find and no vectors of clips: an older version has written them."""
         with self._reading() as db:
-            return queries.without_clips(db)
+            return queries.without_clips(db) if self._shelf().has_more(db, "frames", "clips") else []
 
     def find_video(self, name: str) -> str:
-        """Return the id of the one video that `name` means: id, path, title, start of an id, or part of a title.
+        """Return the id of the video that `name` means: id, path, title, file name, start of an id, or part of a title.
 
         Raises UnknownVideo, which names what there is.
         """
@@ -187,10 +188,10 @@ class Store:
         with self._reading() as db:
             return queries.frames_of(db, video_id)
 
-    def speech(self, video_id: str) -> list[Utterance]:
-        """Return what is said in a video; raises UnknownVideo."""
+    def speech(self, video_id: str, within: range | None = None) -> list[Utterance]:
+        """Return what is said in a video, of the lines of these numbers (None: all); raises UnknownVideo."""
         with self._reading() as db:
-            return queries.speech_of(db, video_id)
+            return queries.speech_of(db, video_id, within)
 
     def texts(self, video_id: str) -> list[ScreenText]:
         """Return what is written in a video; raises UnknownVideo."""
@@ -234,17 +235,25 @@ class Store:
             return {kind: self._shelf().generation(which).vectors(kind).shape[1] for kind, which in found.items()}
 
     def search_vectors(
-        self, kind: Kind, query: Floats, k: int, video_ids: Sequence[str] | None = None, *, profile: str = ""
+        self,
+        kind: Kind,
+        query: Floats,
+        k: int,
+        video_ids: Sequence[str] | None = None,
+        *,
+        profile: str = "",
+        per_video: int | None = None,
     ) -> list[tuple[str, int, float]]:
         """Return the k entries nearest to `query` [e]: video id, index of the frame, utterance, text or clip, cosine.
 
-        Raises ValueError unless all these videos have vectors of this width: pass `profile` in a mixed store.
+        With `per_video`, at most so many of one video. Raises ValueError unless all these videos have vectors of this
+        width: pass `profile` in a mixed store.
         """
         _check_question(k, video_ids)
         if not np.isfinite(query).all():
             raise ValueError("the question's vector holds what is not a number")
         with self._reading() as db:
-            return self._shelf().search(db, kind, query, k, video_ids, profile)
+            return self._shelf().search(db, kind, query, k, video_ids, profile, per_video)
 
     def search_words(
         self, kind: WordKind, query: str, k: int, video_ids: Sequence[str] | None = None

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 WordKind = Literal["speech", "texts"]
 MOST = 1000  # entries scored for one question
-_MOST_PASSED = 50_000  # entries with the words that may be passed over, for they are of other videos
+_MOST_PASSED = 4000  # entries with the words that may be passed over, for they are of other videos
 _MANY = 64  # videos, from which on each entry is looked up to tell whose it is
 _TIES = 64  # entries beyond those asked for, among which equal ones are put in order
 _MAX_WORDS = 64

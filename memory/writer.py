@@ -154,7 +154,8 @@ class Writer:
 
     def write_caches(self, generation: Path, manifest: Manifest, kinds: Iterable[str] = KINDS) -> dict[str, CacheFile]:
         """Write the FAISS indexes of a generation; they can be made again at any time."""
-        from hicom_agent.memory.vectors import Generation, dump_index  # FAISS takes a while to import
+        from hicom_agent.memory.arrays import Generation  # FAISS takes a while to import
+        from hicom_agent.memory.vectors import dump_index
 
         opened = Generation(generation, manifest.sha256)
         files = {}

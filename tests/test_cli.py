@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -35,9 +36,21 @@ def test_the_readme_names_every_command() -> None:
     assert all(f"`hicom-agent {name}" in readme for name in COMMANDS)
 
 
-def test_the_readme_says_what_was_measured() -> None:
-    command = [sys.executable, str(Path(__file__).parents[1] / "benchmarks" / "quality_table.py"), "--check"]
-    assert subprocess.run(command).returncode == 0, "run benchmarks/quality_table.py"
+@pytest.mark.parametrize("script", ["quality_table.py", "scale_table.py"])
+def test_documents_say_what_was_measured(script: str) -> None:
+    command = [sys.executable, str(Path(__file__).parents[1] / "benchmarks" / script), "--check"]
+    assert subprocess.run(command).returncode == 0, f"run benchmarks/{script}"
+
+
+def test_the_examples_of_the_readme_are_options_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    section = readme.partition("## An archive")[2].partition("```console\n")[2].partition("```")[0]
+    assert "ask --archive" in section and "search" in section
+    for line in section.splitlines():
+        _, _, command, *rest = shlex.split(line)
+        assert main([command, "--help"]) == 0
+        shown = capsys.readouterr().out
+        assert all(word in shown for word in rest if word.startswith("--"))
 
 
 def test_an_unknown_option_is_the_users_mistake(capsys: pytest.CaptureFixture[str]) -> None:

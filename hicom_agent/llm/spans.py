@@ -30,6 +30,7 @@ sell last begins get reach
 _TACIT = frozenset(content_words(_TACIT_WORDS))
 _MEETING = [{stem for name in group for stem in content_words(name)} for group in read_groups(f"{STRICT}\n{LOOSE}")]
 _KIN = {stem: frozenset().union(*(group for group in _MEETING if stem in group)) for stem in set().union(*_MEETING)}
+_NO_KIN: frozenset[str] = frozenset()
 _PART_OF_DAY = {"morn": range(4, 12), "afternoon": range(12, 18), "even": range(17, 24), "night": range(20, 24)}
 
 
@@ -107,7 +108,9 @@ def _of_kind(spans: list[str], question: str) -> list[str]:
 
 
 def _is_met(word: str, known: set[str], text: str) -> bool:
-    if word in known or any(_akin(word, other) for other in known):
+    if word in known or not _KIN.get(word, _NO_KIN).isdisjoint(known):
+        return True
+    if any(other[:5] == word[:5] and _is_one_word(word, other) for other in known):
         return True
     return asks_for(word, text) or _is_part_of_day(word, text)
 
@@ -117,11 +120,7 @@ def _is_part_of_day(word: str, text: str) -> bool:
     return any(int(hour) in hours for hour in re.findall(r"\b(\d{1,2})[:.]\d{2}\b", text))
 
 
-def _akin(one: str, other: str) -> bool:
-    """Tell whether two stems are synonyms, or one word in two shapes: narrator and narrated, departure and departs."""
-    if other in _KIN.get(one, ()):
-        return True
-    if one[:5] != other[:5]:
-        return False
+def _is_one_word(one: str, other: str) -> bool:
+    """Tell whether two stems are one word in two shapes: narrator and narrated, departure and departs."""
     shared = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     return shared >= 5 and shared >= 0.6 * max(len(one), len(other))

@@ -13,7 +13,6 @@ import pytest
 from numpy.typing import NDArray
 
 from hicom_agent.agent import Agent
-from hicom_agent.agent.evidence import DEEPEST, spread
 from hicom_agent.agent.route import route
 from hicom_agent.memory import Store
 from hicom_agent.testing import make_record
@@ -91,18 +90,6 @@ def test_a_film_full_of_what_is_asked_for_leaves_room_for_others(store: Store) -
 def test_only_the_named_videos_are_routed_to(store: Store) -> None:
     among = [video(i) for i in range(10, 30)]
     assert set(route(store, ENCODER, "take7", among, 5)) <= set(among)
-
-
-def test_more_is_asked_for_until_one_film_cannot_crowd_out_the_rest() -> None:
-    everything = [("a", i, 1.0) for i in range(100)] + [("b", 0, 0.5), ("c", 0, 0.4)]
-    asked: list[int] = []
-
-    def ask(k: int) -> list[tuple[str, int, float]]:
-        asked.append(k)
-        return everything[:k]
-
-    assert spread(ask, 4, 2) == [("a", 0, 1.0), ("a", 1, 1.0), ("b", 0, 0.5), ("c", 0, 0.4)]
-    assert asked == [16, DEEPEST]
 
 
 def test_an_agent_routes_only_to_videos_that_it_can_ask(store: Store) -> None:

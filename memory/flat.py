@@ -1,0 +1,114 @@
+"""Flat indexes of unit vectors as float16: all are looked at, quickly, also where some of them are meant."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+SLACK = 1e-5  # by how much ways to sum up a product may differ
+_SPARE = 16  # candidates more than asked for, so that vectors that tie are seldom cut apart
+_CHUNK = 1 << 13
+_GPU_MOST = 2048  # the most neighbours that FAISS finds on a GPU
+_GPU_TEMP_BYTES = 1 << 26
+_FLOAT16 = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)  # every one there is
+
+_LOG = logging.getLogger(__name__)
+_faiss: Any = faiss  # its types lack much of what it takes
+Floats = NDArray[np.float32]
+Ids = NDArray[np.int64]
+
+
+def make_flat(width: int) -> Any:
+    """Return an empty flat index."""
+    return faiss.IndexScalarQuantizer(width, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+
+
+def nearest(index: Any, question: Floats, k: int, mask: NDArray[np.bool_] | None = None, gpu: Any = None) -> Ids:
+    """Return rows of a flat index that hold the k nearest and all that tie with the last; `gpu` is a copy of it."""
+    most = index.ntotal if mask is None else int(np.count_nonzero(mask))
+    asked = min(k + _SPARE, most)
+    while asked:
+        if gpu is not None and asked <= _GPU_MOST:
+            near, rows = gpu.search(question, asked)
+        else:
+            chosen = {} if mask is None else {"sel": _faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))}
+            near, rows = index.search(question, asked, params=_faiss.SearchParameters(**chosen))
+        if asked == most or near[0, -1] < near[0, k - 1] - SLACK:
+            return np.asarray(rows[0], np.int64)
+        asked = min(4 * asked, most)
+    return np.zeros(0, np.int64)
+
+
+def first_of(groups: Ids, each: int) -> NDArray[np.bool_]:
+    """Return which entries are among the first `each` of their group.
+
+    >>> first_of(np.array([7, 7, 3, 7]), 2).tolist()
+    [True, True, True, False]
+    """
+    order = np.argsort(groups, kind="stable")
+    new = np.flatnonzero(np.diff(groups[order], prepend=groups[order][:1] - 1))
+    place = np.arange(len(groups)) - np.repeat(new, np.diff(np.append(new, len(groups))))
+    first = np.zeros(len(groups), bool)
+    first[order] = place < each
+    return first
+
+
+def part_of(index: Any, rows: Ids) -> Any:
+    """Return a flat index of some rows of another."""
+    codes = _faiss.rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size)
+    part = make_flat(index.d)
+    part.add_sa_codes(codes.reshape(-1, index.code_size)[rows])
+    return part
+
+
+def vectors_of(index: Any, rows: Ids | slice) -> Floats:
+    """Return rows of a flat index, [n, e]. FAISS takes 8 ns a number, NumPy 18; to look it up takes one or two."""
+    codes = _faiss.rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size)
+    vectors: Floats = _FLOAT16[codes.view(np.uint16).reshape(-1, index.d)[rows]]
+    return vectors
+
+
+def products(vectors: Floats, question: Floats) -> Floats:
+    """Return the products [n] as a flat index of one video sums them up, to the last bit."""
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors)
+    found = np.empty(len(vectors), np.float32)
+    near, rows = index.search(question, len(vectors))
+    found[rows[0]] = near[0]
+    return found
+
+
+@contextmanager
+def threads(num: int) -> Iterator[None]:
+    """Let FAISS use so many threads for what this thread does inside."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(num)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+def copy_to_gpu(index: Any) -> Any | None:
+    """Return a copy of an index on the first GPU, None where there is none or no room on it.
+
+    FAISS has no flat float16 index there that keeps float32 questions, so a flat one is kept as float32.
+    """
+    if not hasattr(faiss, "StandardGpuResources") or not faiss.get_num_gpus():
+        return None
+    try:
+        resources = faiss.StandardGpuResources()
+        resources.setTempMemory(_GPU_TEMP_BYTES)
+        copy = faiss.GpuIndexFlatIP(resources, index.d)
+        for start in range(0, index.ntotal, _CHUNK):
+            copy.add(vectors_of(index, slice(start, start + _CHUNK)))
+        return copy
+    except RuntimeError as error:
+        _LOG.warning("vectors are searched on the CPU: %s", error)
+        return None
