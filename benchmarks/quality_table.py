@@ -15,6 +15,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
 BEGIN, END = "<!-- quality: made by benchmarks/quality_table.py -->", "<!-- /quality -->"
+RUNS = {"": "quality.json", ", `packaged:qwen-500m`": "quality-qwen-500m.json"}
 ASKED = ("object", "place", "when", "count", "said", "written", "follow-up")  # what is seen, said or written
 
 
@@ -23,21 +24,28 @@ def main() -> int:
     text = README.read_text()
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
-    made = f"{head}{BEGIN}\n{table(json.loads((HERE / 'results' / 'quality.json').read_text()))}\n{END}{tail}"
+    made = f"{head}{BEGIN}\n{table([(name, read(file)) for name, file in RUNS.items()])}\n{END}{tail}"
     if "--check" in sys.argv:
         return int(made != text)
     README.write_text(made)
     return 0
 
 
-def table(result: Mapping[str, Any]) -> str:
-    """Return the table of both halves in Markdown."""
-    halves = {half: [row for row in result["rows"] if row["half"] == half] for half in ("tuning", "reported")}
-    lines = [f"| | {' | '.join(halves)} |", "| --- | --- | --- |"]
-    for name in figures(halves["tuning"], result["figures"]["tuning"]):
-        cells = (figures(rows, result["figures"][half])[name] for half, rows in halves.items())
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def read(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((HERE / "results" / name).read_text())
+    return found
+
+
+def table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """Return the table of both halves of every run in Markdown."""
+    columns = {}
+    for name, result in runs:
+        for half in ("tuning", "reported"):
+            rows = [row for row in result["rows"] if row["half"] == half]
+            columns[f"{half}{name}"] = figures(rows, result["figures"][half])
+    names = next(iter(columns.values()))
+    lines = [f"| | {' | '.join(columns)} |", f"| --- |{' --- |' * len(columns)}"]
+    return "\n".join([*lines, *(f"| {n} | {' | '.join(column[n] for column in columns.values())} |" for n in names)])
 
 
 def figures(rows: Sequence[Mapping[str, Any]], told: Mapping[str, Any]) -> dict[str, str]:
