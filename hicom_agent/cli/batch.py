@@ -11,7 +11,6 @@ import typer
 
 from hicom_agent.cli.shared import JsonOption, ProfileOption, StoreOption, complain, show_json, workspace
 from hicom_agent.errors import HicomAgentError
-from hicom_agent.profiles import PACKAGED
 
 if TYPE_CHECKING:
     from hicom_agent.archive.batch import Workers
@@ -139,6 +138,8 @@ def _run(
 
 def _fetch_models(work: Workspace) -> None:
     """Bring what workers need, once and not by each of them; what is missing is told before anything begins."""
+    from hicom_agent.profiles import PACKAGED
+
     settings = work.settings
     if work.hicom is None:
         speech = ["whisper-base"] if settings.speech else []
