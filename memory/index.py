@@ -33,12 +33,12 @@ from hicom_agent.memory.sketch import Sketch
 
 __all__ = ["Floats", "Ids", "VectorIndex"]
 
-FLAT_UNTIL = 1 << 15
+FLAT_UNTIL = 1 << 17
 NUM_THREADS = 1  # of a search: on a busy machine waking another takes longer (5 to 10 ms) than it saves
 
 _LOG = logging.getLogger(__name__)
 _CHUNK = 1 << 13
-_DEPTH, _DEPTH_EACH = 512, 3  # vectors compared of those that the sketch ranks first, and more for each one asked for
+_DEPTH, _DEPTH_EACH = 1024, 3  # vectors compared of those that the sketch ranks first, and more for each one asked for
 _DEEPEST = 2048  # vectors among which those of many groups are looked for
 _ROUGH_EACH = 4  # times as many of a group are compared as are wanted, since the sketch may put them in another order
 _FEW = 8  # a part of so many that is asked for is compared without a filter over all
