@@ -3,6 +3,7 @@
     python benchmarks/words.py               # both halves; writes benchmarks/results/words.json
     python benchmarks/words.py --half tuning --misses
     python benchmarks/words.py --fit         # prints WEIGHTS for hicom_agent/agent/reading.py
+    python benchmarks/words.py --fit-reader --llm packaged:qwen-500m    # and for rereading.py
 
 The films of words_set.json hold no pictures: real store, real sentence model, real small language model. Rules of
 reading are chosen on the tuning half.
@@ -24,11 +25,14 @@ from typing import Any
 
 import numpy as np
 
-from hicom_agent.agent.evidence import Asked, find_words
+from hicom_agent.agent.confidence import log_odds
+from hicom_agent.agent.evidence import KINDS, Asked, find_words
 from hicom_agent.agent.plan import understand
 from hicom_agent.agent.reading import READ_FROM, compare
+from hicom_agent.agent.rereading import LINES
 from hicom_agent.agent.temporal import read_task
 from hicom_agent.build import Workspace
+from hicom_agent.llm.lines import LineReader
 from hicom_agent.memory import Store
 from hicom_agent.settings import load_settings
 from hicom_agent.types import Clip, Record, ScreenText, Utterance, VideoInfo
@@ -150,13 +154,39 @@ def gather(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.array(seen), np.array(answers, float), which
 
 
-def fit(work: Workspace, declined: float = 0.8) -> list[float]:
+def gather_read(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the same of the lines that are read again: log odds of support, log odds of the reader, and 1."""
+    model = work.writer
+    assert isinstance(model, LineReader), "give --llm packaged:qwen-500m"
+    seen, answers, number = [], [], []
+    for film in load_films("tuning"):
+        with Store.open(STORE, write=True) as store:
+            video_id = remember(work, film, store)
+            for question in film["questions"]:
+                sub = understand(read_task(question["text"], 1e9).text)
+                if sub.kind != "open":
+                    continue
+                asked = Asked(sub.text, work.encoder.encode_texts([sub.text])[0], sub.about)
+                lines = [p for kind in KINDS for p in find_words(store, kind, asked, [video_id], EVERY_LINE)]
+                fitting = sorted((p for p in lines if p.modality in sub.sources), key=lambda p: -p.support)[:LINES]
+                at_s = question["start_s"]
+                for piece in fitting:
+                    seen.append((log_odds(piece.support), model.holds(sub.text, piece.text), 1.0))
+                    answers.append(at_s is not None and abs(piece.start_s - at_s) < 0.01)
+                    number.append(f"{film['name']}|{question['text']}")
+    _, which = np.unique(number, return_inverse=True)
+    return np.array(seen), np.array(answers, float), which
+
+
+def fit(
+    gathered: tuple[np.ndarray, np.ndarray, np.ndarray], ridge: float = RIDGE, declined: float = 0.8
+) -> list[float]:
     """Return the weights of a logistic curve, whose constant puts the share `declined` of the unanswerable below."""
-    x, y, which = gather(work)
+    x, y, which = gathered
     mean, spread = x.mean(0), x.std(0) + 1e-9
     mean[-1], spread[-1] = 0.0, 1.0
     z, weights = (x - mean) / spread, np.zeros(x.shape[1])
-    pull = RIDGE * np.eye(len(weights))
+    pull = ridge * np.eye(len(weights))
     pull[-1, -1] = 1e-6
     for _ in range(50):
         chance = 1 / (1 + np.exp(-z @ weights))
@@ -180,11 +210,15 @@ def main() -> None:
     parser.add_argument("--half", choices=("tuning", "held", "both"), default="both")
     parser.add_argument("--misses", action="store_true", help="of the tuning half")
     parser.add_argument("--fit", action="store_true", help="print weights fitted to the tuning half")
+    parser.add_argument("--fit-reader", action="store_true", help="print WEIGHTS for hicom_agent/agent/rereading.py")
     parser.add_argument("--llm", default="", help="another language model, such as packaged:qwen-500m")
     options = parser.parse_args()
     work = Workspace(load_settings({"store": STORE, "profile": "nano", "llm": options.llm}))
     if options.fit:
-        print("WEIGHTS =", tuple(fit(work)))
+        print("WEIGHTS =", tuple(fit(gather(work))))
+        return
+    if options.fit_reader:
+        print("WEIGHTS =", tuple(fit(gather_read(work), ridge=0.5)))
         return
     rows = {f["name"]: (f["half"], ask_words(work, f, f["questions"])) for f in load_films(options.half)}
     halves = {half: [row for of, some in rows.values() for row in some if of == half] for half in ("tuning", "held")}
