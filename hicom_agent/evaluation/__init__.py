@@ -1,0 +1,1 @@
+"""Public benchmarks: their files read, their questions asked, their scores computed."""

@@ -1,0 +1,1 @@
+"""Instruction-description pairs made from footage by a chat model, as HICom-248K was."""
