@@ -94,7 +94,7 @@ def test_a_full_disk_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.Monk
     out = tmp_path / "answers.jsonl"
     with closing(Ledger(out)) as ledger:
         ledger.add(row("1"))
-        real = ledger._file
+        real = ledger._rows._file
 
         class Full:
             def write(self, data: bytes) -> int:
@@ -103,7 +103,7 @@ def test_a_full_disk_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.Monk
             def __getattr__(self, name: str) -> Any:
                 return getattr(real, name)
 
-        monkeypatch.setattr(ledger, "_file", Full())
+        monkeypatch.setattr(ledger._rows, "_file", Full())
         with pytest.raises(SetupError, match="what was written is kept"):
             ledger.add(row("2"))
         assert ("2", "a.mp4") not in ledger.done
