@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hicom_agent.video.client import probe, read_audio, read_frames, stream
+    from hicom_agent.video.client import probe, read_audio, read_frames, read_times, stream
     from hicom_agent.video.gate import OpenedVideo, content_hash, open_video
     from hicom_agent.video.plan import Limits, StreamPlan
 
@@ -20,6 +20,7 @@ _HOMES = {
     "probe": "client",
     "read_audio": "client",
     "read_frames": "client",
+    "read_times": "client",
     "stream": "client",
 }
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "probe",
     "read_audio",
     "read_frames",
+    "read_times",
     "stream",
 ]
 

@@ -124,6 +124,18 @@ def read_frames(
     return [found[float(time_s)] for time_s in times_s]
 
 
+def read_times(opened: OpenedVideo, limits: Limits | None = None) -> list[float]:
+    """Return when each frame is shown, ascending, from the file's packets: frame k of the video is shown at [k].
+
+    Raises VideoRefused or VideoUnreadable.
+    """
+    limits = limits or Limits()
+    times_s = np.frombuffer(_ask(opened, limits, {"do": "times"})[0].body, np.float64)
+    if not len(times_s) or not ((times_s >= 0) & (times_s <= limits.max_duration_s)).all():
+        raise VideoUnreadable(f"{str(opened.path)!r} does not say when its frames are shown")
+    return [float(time_s) for time_s in np.sort(times_s)]
+
+
 def _ask(opened: OpenedVideo, limits: Limits, request: dict[str, Any]) -> list[Message]:
     """Return all messages of one process; a second one tries where the first died."""
     reason = ""

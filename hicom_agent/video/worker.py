@@ -180,7 +180,16 @@ def _frames(request: dict[str, Any], limits: Limits, out: int, watch: Watch) -> 
         send(out, "frame", item.picture.data, time_s=item.time_s, shape=item.picture.shape[:2])
 
 
-_ANSWERS = {"probe": _probe, "stream": _stream, "sound": _sound, "frames": _frames}
+def _times(request: dict[str, Any], limits: Limits, out: int, watch: Watch) -> None:
+    from array import array
+
+    from hicom_agent.video.times import packet_times
+
+    found = packet_times(_pictures(request, limits, lambda _: watch(None)), limits, lambda _: watch(None))
+    send(out, "times", array("d", found).tobytes())
+
+
+_ANSWERS = {"probe": _probe, "stream": _stream, "sound": _sound, "frames": _frames, "times": _times}
 
 if __name__ == "__main__":
     sys.exit(main())
