@@ -10,6 +10,8 @@ import typer
 from hicom_agent.cli.asking import ASK_EPILOG, SEARCH_EPILOG, ask, search
 from hicom_agent.cli.batch import EPILOG as BATCH_EPILOG
 from hicom_agent.cli.batch import batch
+from hicom_agent.cli.evaluate import EPILOG as EVAL_EPILOG
+from hicom_agent.cli.evaluate import evaluate
 from hicom_agent.cli.models import models_app
 from hicom_agent.cli.server import mcp
 from hicom_agent.cli.shared import (
@@ -43,6 +45,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(store_app, name="store")
 app.command(epilog="Example: hicom-agent mcp --root ~/Videos")(mcp)
 app.command(epilog=BATCH_EPILOG)(batch)
+app.command("eval", epilog=EVAL_EPILOG)(evaluate)
 
 VideoArgument = Annotated[str, typer.Argument(help="An indexed video: path, id, or a unique part of its title.")]
 

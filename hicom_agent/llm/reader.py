@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from hicom_agent.encode.siglip import prepare
 from hicom_agent.errors import AnswerError, SetupError
 from hicom_agent.llm.grounding import neutralise
 from hicom_agent.llm.hicom import VIDEO
@@ -16,9 +17,9 @@ from hicom_agent.llm.text import Draft
 from hicom_agent.types import FrameFeatures, clean_text
 
 if TYPE_CHECKING:
-    from hicom_agent.encode.siglip import GuideTokenizer
+    from hicom_agent.encode.siglip import GuideTokenizer, JointPatches
     from hicom_agent.llm.hicom import HIComModel
-    from hicom_agent.types import Floats
+    from hicom_agent.types import Floats, Picture
 
 MAX_VISUAL_TOKENS = 2624  # 128 frames, of which more never helped in the paper
 TAG = "<video>"
@@ -36,6 +37,16 @@ class View:
     num_text_tokens: int
     note: str = ""  # what had to be given up, such as frames for want of memory
     tokens: Floats | None = field(default=None, repr=False, compare=False)  # [n, hidden], made for it if any were
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """What the model made of a question with options."""
+
+    scores: list[float]  # log-likelihood of each option as the answer
+    text: str  # what it wrote
+    num_visual_tokens: int
+    num_text_tokens: int
 
 
 class HIComReader:
@@ -123,6 +134,50 @@ class HIComReader:
         per_window = -(-side // rows) * -(-side // columns)
         left = budget - (config.whole.num_tokens if config.whole else 0)
         return spread(lengths, max(1, left // per_window), frames)
+
+    def count_tokens(self, num_frames: int) -> int:
+        """Return how many visual tokens a video of so many frames has, without newlines."""
+        config, side = self.model.config, self.model.tower.grid
+        if config.depth:
+            return 196 * num_frames
+        tokens = config.whole.num_tokens if config.whole else 0
+        if config.local is not None:
+            frames, rows, columns = config.local.window
+            tokens += -(-num_frames // (frames if num_frames > 1 else 1)) * -(-side // rows) * -(-side // columns)
+        return tokens
+
+    # ------------------------------------------------------------------ options
+
+    def watch(self, pictures: Sequence[Picture]) -> tuple[torch.Tensor, JointPatches]:
+        """Return the features of RGB pictures that are shown as one video; raises AnswerError where they do not fit."""
+        try:
+            pad = self.model.config.aspect == "pad"
+            pixels = prepare(pictures, self.model.tower.side_px, device=self.model.device, pad=pad)
+            return self.model.encode_lazily(pixels)
+        except torch.cuda.OutOfMemoryError as error:
+            raise AnswerError(f"GPU out of memory for {len(pictures)} frames; show fewer") from error
+
+    def pick(
+        self,
+        question: str,
+        ask: str,
+        watched: tuple[torch.Tensor, JointPatches],
+        options: Sequence[str],
+        max_tokens: int = 64,
+    ) -> Picked:
+        """Return what the model answers to the message `ask` about a video compressed under the bare `question`.
+
+        Each of `options` is a text that may be the answer, such as a letter. Raises AnswerError for want of memory.
+        """
+        prompt, ids = self._prompt(ask, visual=True), [self._ids(option) for option in options]
+        try:
+            guide = self.model.encode_guide(self.guides([question])) if self.model.config.guided else None
+            tokens = self.model.visual_tokens(*watched, guide)
+            scores = self.model.score(prompt, tokens, ids)
+            made = self.model.write(prompt, tokens, max_tokens)
+        except torch.cuda.OutOfMemoryError as error:
+            raise AnswerError(f"GPU out of memory for {len(watched[0])} frames; show fewer") from error
+        return Picked(scores, self._decode(made.ids), len(tokens), len(prompt) + len(made.ids) - 1)
 
     def _view(self, guide: torch.Tensor, ask: str, check: str, clips: Sequence[FrameFeatures], max_tokens: int) -> View:
         tokens = self.model.clip_tokens([(clip.values, clip.keys) for clip in clips], guide)

@@ -1,0 +1,67 @@
+"""Who answers: the model alone, the agent, or the server as an agent sees it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol
+
+from hicom_agent.evaluation.questions import LETTERS, Question, Wording
+from hicom_agent.prompts import load_prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of a question."""
+
+    text: str  # as it was written
+    likelihoods: tuple[float, ...] = ()  # of each option, given that one is right; none where nobody tells
+    visual_tokens: int = 0
+    llm_tokens: int = 0
+    frames: int = 0  # that were shown; 0 where clips were looked at
+    note: str = ""
+
+
+class Asker(Protocol):
+    """Answers questions of one benchmark, one at a time."""
+
+    def __enter__(self) -> Asker: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None: ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Return what decides about its answers."""
+
+    def watch(self, question: Question) -> None:
+        """See to it that the question's video is at hand; raises InputError for one that cannot be read."""
+
+    def ask(self, question: Question) -> Reply:
+        """Return the answer; raises InputError, AnswerError."""
+
+
+def word_question(question: Question, wording: Wording, subtitles: Sequence[str] | None = None) -> str:
+    """Return a question with its options as the benchmark's public evaluation writes it.
+
+    Subtitles stand before the instruction, one a line.
+    """
+    letters = LETTERS[: len(question.options)]
+    form = "({}) {}" if wording == "brackets" else "{}. {}"
+    options = "\n".join(form.format(*each) for each in zip(letters, question.options, strict=True))
+    if wording == "best answer":
+        basis = "the video" if subtitles is None else "the video and the subtitles"
+        told = f"{', '.join(letters[:-1])}, or {letters[-1]}"
+        ask = load_prompt("choice_best", question=question.text, options=options, basis=basis, letters=told)
+    else:
+        ask = load_prompt("choice_letter", question=question.text, options=options)
+    return load_prompt("choice_subtitles", lines="\n".join(subtitles), ask=ask) if subtitles else ask
+
+
+def shares(scores: Sequence[float]) -> tuple[float, ...]:
+    """Return likelihoods that sum to 1, from their logarithms."""
+    weights = [math.exp(score - max(scores)) for score in scores]
+    return tuple(weight / sum(weights) for weight in weights)
