@@ -55,10 +55,10 @@ def word_question(question: Question, wording: Wording, subtitles: Sequence[str]
     if wording == "best answer":
         basis = "the video" if subtitles is None else "the video and the subtitles"
         told = f"{', '.join(letters[:-1])}, or {letters[-1]}"
-        ask = load_prompt("choice_best", question=question.text, options=options, basis=basis, letters=told)
+        ask = load_prompt("choice_best", question=question.text, options=options, basis=basis, letters=told).strip()
     else:
-        ask = load_prompt("choice_letter", question=question.text, options=options)
-    return load_prompt("choice_subtitles", lines="\n".join(subtitles), ask=ask) if subtitles else ask
+        ask = load_prompt("choice_letter", question=question.text, options=options).strip()
+    return load_prompt("choice_subtitles", lines="\n".join(subtitles), ask=ask).strip() if subtitles else ask
 
 
 def shares(scores: Sequence[float]) -> tuple[float, ...]:

@@ -33,7 +33,8 @@ def model_card(benchmark: Benchmark, found: Mapping[str, Any]) -> dict[str, Any]
                 metrics.append({"type": "accuracy", "name": f"{mean}, {name}", "value": shares[way]})
     dataset = {"name": benchmark.title, "type": benchmark.dataset, "split": benchmark.split, "args": dict(settings)}
     result = {"task": TASK, "dataset": dataset, "metrics": metrics}
-    return {"model-index": [{"name": f"hicom-agent {settings['mode']} {settings['model']}", "results": [result]}]}
+    name = f"hicom-agent, {settings['mode']}, {settings['profile']} {settings['model']}"
+    return {"model-index": [{"name": name, "results": [result]}]}
 
 
 def submission(questions: Sequence[Question], rows: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:

@@ -15,8 +15,7 @@ _SAID = r"(?:answer|option|choice)\b(?:\s+(?:is|would be|should be))?\s*:?\s*"
 def parse_choice(text: str, options: Sequence[str]) -> int | None:
     """Return the index of the option that an answer means, None if it names none.
 
-    An "A" before a word in lower case is an article and no letter; a letter in lower case counts in brackets, before a
-    mark, or alone.
+    "A" and "I" before a word in lower case are no letters; those in lower case count in brackets, before a mark, alone.
 
     >>> [parse_choice(text, ["a dog", "a cat"]) for text in ("(b)", "The answer is B.", "Ⓑ", "b", "A cat sleeps", "?")]
     [1, 1, 1, 1, 1, None]
@@ -40,7 +39,7 @@ def _letter(text: str, count: int) -> int | None:
         rf"(?i:{_SAID})[\"'*]*(?P<c>{both})(?=\W*$)",
         rf"^\W*(?P<d>{both})\W*$",  # alone
         rf"^\W*(?P<e>{both})\s*[.):,](?=\s|$)",  # first, before a mark
-        rf"(?<![\w'])(?P<f>{upper})(?![\w'])(?!\s+[a-z])",  # anywhere, and no article
+        rf"(?<![\w'])(?![AI]\s+[a-z])(?P<f>{upper})(?![\w'])",  # anywhere, and no word
     )
     places = [match for pattern in patterns if (match := re.search(pattern, text))]
     if not places:

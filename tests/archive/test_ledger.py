@@ -94,11 +94,11 @@ def test_a_full_disk_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.Monk
     out = tmp_path / "answers.jsonl"
     with closing(Ledger(out)) as ledger:
         ledger.add(row("1"))
-        real = ledger._rows._file
+        real: Any = ledger._rows._file
 
         class Full:
             def write(self, data: bytes) -> int:
-                return real.write(data[:10])
+                return int(real.write(data[:10]))
 
             def __getattr__(self, name: str) -> Any:
                 return getattr(real, name)
