@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from hicom_agent.cli.shared import JsonOption, ProfileOption, StoreOption, early, show_json, workspace
+from hicom_agent.cli.shared import CheckpointOption, JsonOption, ProfileOption, StoreOption, early, show_json, workspace
 from hicom_agent.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def evaluate(
     speech: Annotated[bool | None, typer.Option("--speech/--no-speech", help="Listen to what is said.")] = None,
     ocr: Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read what is written.")] = None,
     profile: ProfileOption = None,
+    checkpoint: CheckpointOption = None,
     as_json: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
@@ -87,7 +88,7 @@ def evaluate(
     if dry_run:
         _tell_plan(_look_ahead(questions, folder, part, limit, retry), as_json=as_json)
         return
-    flags: dict[str, Any] = {"llm": llm, "speech": speech, "ocr": ocr, "profile": profile}
+    flags: dict[str, Any] = {"llm": llm, "speech": speech, "ocr": ocr, "profile": profile, "checkpoint": checkpoint}
     if mode != "model" and max_visual_tokens is not None:
         flags["max_visual_tokens"] = max(128, max_visual_tokens)  # of the model that sees, at once
     own_store = store or early.get().get("store") or folder / part.named("store")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -65,3 +65,19 @@ def shares(scores: Sequence[float]) -> tuple[float, ...]:
     """Return likelihoods that sum to 1, from their logarithms."""
     weights = [math.exp(score - max(scores)) for score in scores]
     return tuple(weight / sum(weights) for weight in weights)
+
+
+def within(limit: int | None, least: int, ask: Callable[[int | None], Reply]) -> Reply:
+    """Return the reply of `ask` that took no more visual tokens than the limit.
+
+    The agent ends with the clip that reaches its budget, so one that overran is asked again with a smaller one, down
+    to `least`; the note says where even that is too much.
+    """
+    budget = limit
+    while True:
+        reply = ask(budget)
+        if limit is None or budget is None or reply.visual_tokens <= limit:
+            return reply
+        budget -= reply.visual_tokens - limit
+        if budget < least:
+            return replace(reply, note="a single clip takes more visual tokens than the limit")

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from hicom_agent.errors import AnswerError
-from hicom_agent.evaluation.asking import Reply
+from hicom_agent.evaluation.asking import Reply, within
 from hicom_agent.evaluation.films import film_of
 from hicom_agent.evaluation.questions import Question
 from hicom_agent.tools import index_video
@@ -53,14 +53,17 @@ class ByAgent:
 
     def ask(self, question: Question) -> Reply:
         """Return the likelihoods of the options and the answer without them; raises InputError, AnswerError."""
-        from hicom_agent.agent import Budget
-
         if len(set(question.options)) < len(question.options):
             raise AnswerError("two options are the same, so the agent cannot choose between them")
+        return within(self._max_visual_tokens, 1, lambda budget: self._ask(question, budget))
+
+    def _ask(self, question: Question, max_visual_tokens: int | None) -> Reply:
+        from hicom_agent.agent import Budget
+
         with self._work.store() as store, store.snapshot() as still:
             # what costs nothing would stretch a limit on tokens; without one, the same answers in any order
-            still.conditioned.reuse = "same" if self._max_visual_tokens is None else "nothing"
-            budget = Budget.of(None, self._max_visual_tokens, None)
+            still.conditioned.reuse = "same" if max_visual_tokens is None else "nothing"
+            budget = Budget.of(None, max_visual_tokens, None)
             video_id = self._ids[question.unit]
             choice = self._work.agent(still).choose(video_id, question.text, question.options, budget)
         spend = choice.answer.spend

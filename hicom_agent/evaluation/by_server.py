@@ -14,7 +14,7 @@ import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from hicom_agent.errors import AnswerError, SetupError, VideoUnreadable
-from hicom_agent.evaluation.asking import Reply
+from hicom_agent.evaluation.asking import Reply, within
 from hicom_agent.evaluation.films import film_of
 from hicom_agent.evaluation.questions import LETTERS, Question
 from hicom_agent.prompts import load_prompt
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hicom_agent.build import Workspace
 
 MAX_SECONDS = 300.0  # of a call, the most that the tool takes
+LEAST_TOKENS = 32  # that the tool takes as a limit
 POLL_S = 0.3
 
 
@@ -66,6 +67,8 @@ class ByServer:
         given = self._work.settings.model_dump(mode="json", exclude_defaults=True)
         given |= {"store": str(self._work.settings.store.absolute()), "profile": self._work.profile.name}
         given.pop("roots", None)
+        if self._max_visual_tokens is not None:
+            given["token_bytes"] = 0  # what an earlier question compressed costs nothing, and would stretch a limit
         return dict(os.environ) | {PREFIX + name.upper(): str(value) for name, value in given.items()}
 
     @property
@@ -102,16 +105,18 @@ class ByServer:
 
     def ask(self, question: Question) -> Reply:
         """Return what `ask_video` says to the question with its options; raises AnswerError."""
-        assert self._portal is not None
         options = "\n".join(f"{letter}. {o}" for letter, o in zip(LETTERS, question.options, strict=False))
         given: dict[str, Any] = {
             "video": self._ids[question.unit],
             "question": load_prompt("choice_tool", question=question.text, options=options).strip(),
             "max_seconds": MAX_SECONDS,
         }
-        if self._max_visual_tokens is not None:
-            given["max_visual_tokens"] = self._max_visual_tokens
-        found = self._portal.call(self._call, "ask_video", given)
+        return within(self._max_visual_tokens, LEAST_TOKENS, lambda budget: self._ask(given, budget))
+
+    def _ask(self, given: dict[str, Any], max_visual_tokens: int | None) -> Reply:
+        assert self._portal is not None
+        limit = {} if max_visual_tokens is None else {"max_visual_tokens": max_visual_tokens}
+        found = self._portal.call(self._call, "ask_video", {**given, **limit})
         spend = found["spend"]
         return Reply(
             text=found["answer"],

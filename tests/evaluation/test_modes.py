@@ -15,7 +15,7 @@ import pyarrow.parquet
 import pytest
 
 from hicom_agent.cli import main
-from hicom_agent.evaluation.asking import Reply
+from hicom_agent.evaluation.asking import Reply, within
 from hicom_agent.evaluation.by_model import ByModel
 from hicom_agent.evaluation.questions import Question
 from tests.evaluation.made import MAKERS, make_videomme, videomme_row
@@ -252,3 +252,18 @@ def test_the_real_server_is_asked(
     assert all(row["likelihoods"] == [] and row["likeliest"] is None for row in rows)
     assert found["overall"]["by_likelihood"] is None and found["overall"]["by_letter"]["right"] >= 0
     assert found["settings"]["max_visual_tokens"] == 400 and found["settings"]["mode"] == "mcp"
+    assert 0 < found["cost"]["most_visual_tokens"] <= 400
+
+
+def test_a_limit_that_the_agent_overruns_is_kept_to_by_asking_again() -> None:
+    given = []
+
+    def ask(budget: int | None) -> Reply:
+        given.append(budget)
+        clips = -(-(budget or 10_000) // 74)  # ends with the clip that reaches the budget
+        return Reply("", visual_tokens=74 * clips)
+
+    assert within(400, 1, ask).visual_tokens == 370 and given == [400, 356]
+    assert within(None, 1, ask).visual_tokens > 400
+    too_much = within(40, 32, ask)
+    assert too_much.visual_tokens == 74 and "more visual tokens than the limit" in too_much.note
