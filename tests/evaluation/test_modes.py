@@ -83,18 +83,17 @@ def test_the_model_answers_every_question_whose_video_is_here(
     assert run(capsys, *command, "--merge") == found
 
 
-def test_the_same_question_has_the_same_answer_and_subtitles_change_the_prompt_alone(
+def test_subtitles_make_the_prompt_longer_and_their_want_is_noted(
     benchmarks: dict[str, Path], tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = {}
-    for name, more in (("plain", ()), ("again", ()), ("titled", ("--subtitles",))):
+    for name, more in (("plain", ()), ("titled", ("--subtitles",))):
         command = by_model("videomme", benchmarks["videomme"], tmp_path / name, checkpoint)
-        run(capsys, *command, "--num-frames", "4", "--limit", "3", *more)
+        run(capsys, *command, "--num-frames", "2", "--limit", "3", *more)
         rows[name] = [
             {key: row[key] for key in ("id", "likelihoods", "answer", "llm_tokens", "note")}
             for row in logged(tmp_path / name)
         ]
-    assert rows["plain"] == rows["again"]
     more_words = [
         titled["llm_tokens"] - len(titled["answer"]) - plain["llm_tokens"] + len(plain["answer"])
         for titled, plain in zip(rows["titled"], rows["plain"], strict=True)
