@@ -10,6 +10,7 @@ import typer
 from hicom_agent.cli.asking import ASK_EPILOG, SEARCH_EPILOG, ask, search
 from hicom_agent.cli.batch import EPILOG as BATCH_EPILOG
 from hicom_agent.cli.batch import batch
+from hicom_agent.cli.data import data_app
 from hicom_agent.cli.models import models_app
 from hicom_agent.cli.server import mcp
 from hicom_agent.cli.shared import (
@@ -40,6 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(models_app, name="models")
+app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")
 app.command(epilog="Example: hicom-agent mcp --root ~/Videos")(mcp)
 app.command(epilog=BATCH_EPILOG)(batch)

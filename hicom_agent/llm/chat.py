@@ -41,17 +41,18 @@ class Chat:
 
     def ask(self, messages: Sequence[Any]) -> Any:
         """Return the message that answers a conversation; raises AnswerError if the model fails."""
-        for number in range(1, self._tries + 1):
+        number = 1
+        while True:
             answer, error = self._call(messages)
             if error is not None and "temperature" in str(error).lower():
                 self._model = self._make()  # models that reason allow none but their own
                 answer, error = self._call(messages)
             if error is None:
                 return answer
-            if number == self._tries or not _is_busy(error):
-                break
+            if number >= self._tries or not _is_busy(error):
+                raise AnswerError(f"llm {self.name!r} failed: {one_line(error)}") from error
             self._wait(_pause_s(error, number))
-        raise AnswerError(f"llm {self.name!r} failed: {one_line(error)}") from error
+            number += 1
 
     def _make(self, **choices: Any) -> BaseChatModel:
         from langchain.chat_models import init_chat_model
