@@ -1,4 +1,4 @@
-"""A chat model that writes replies by a script, and notes what it was shown. Run as a program, it is a build to kill."""
+"""A chat model that writes replies by a script and notes what it was shown. As a program: a build that is killed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
 Script = Callable[[int, list[BaseMessage]], "str | Exception"]
-WORDS = "amber birch cedar dune ember fjord grove heron inlet jetty kelp larch maple north ocean pearl quartz reed".split()
+WORDS = ("amber", "birch", "cedar", "dune", "ember", "fjord", "grove", "heron", "inlet", "jetty", "kelp", "larch")
 
 
 def good_reply(number: int, pairs: int = 3) -> str:
