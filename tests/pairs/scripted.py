@@ -86,7 +86,7 @@ def pictures_of(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
 
 def clip_of(messages: Sequence[BaseMessage]) -> int:
     """Return a number that the pictures of a clip have alone."""
-    return sum(pictures_of(messages)[0]["base64"].encode()) % 100_000
+    return sum(str(pictures_of(messages)[0]["base64"]).encode()) % 100_000
 
 
 def build_and_die(arguments: list[str], log: str, survive: int) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
@@ -22,7 +24,10 @@ class Direct:
     """Asks a model without patience."""
 
     def __init__(self, chat: ScriptedChat) -> None:
-        self.ask = chat.invoke
+        self._chat = chat
+
+    def ask(self, messages: Sequence[Any]) -> Any:
+        return self._chat.invoke(list(messages))
 
 
 TERMS = Terms("scripted:model", num_pairs=4)
