@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from hicom_agent import scenes, video
-from hicom_agent.errors import VideoUnreadable
+from hicom_agent.errors import InputError, VideoUnreadable
 from hicom_agent.pairs.clips import Film, Watched, choose_scenes
 from hicom_agent.pairs.likeness import Eye, Keyframes
 from hicom_agent.types import Damage, Frame, Progress
@@ -30,12 +30,14 @@ def stamp(opened: video.OpenedVideo) -> tuple[int, int]:
 def watch_film(
     opened: video.OpenedVideo, terms: Terms, eye: Eye, limits: video.Limits, on_progress: Tell = lambda progress: None
 ) -> Film:
-    """Return the clips of a film; raises VideoRefused or VideoUnreadable, also for a file without pictures."""
+    """Return the clips of a film; raises InputError for one that cannot be read, changes, or has no pictures."""
     info = video.probe(opened, limits)
     if not info.codec:
         raise VideoUnreadable(f"{str(opened.path)!r} has no moving pictures; only videos have clips")
+    size_bytes, mtime_ns = before = stamp(opened)
     watched = _watch(opened, info, terms, eye, limits, on_progress)
-    size_bytes, mtime_ns = stamp(opened)
+    if stamp(opened) != before:
+        raise InputError(f"{str(opened.path)!r} changed while it was watched; run the same command again")
     return Film(
         path=str(opened.path),
         size_bytes=size_bytes,

@@ -12,14 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hicom_agent.errors import AnswerError, SetupError, VideoUnreadable
+from hicom_agent.errors import AnswerError, InputError, SetupError, VideoUnreadable
 from hicom_agent.pairs.builder import Builder, Run
 from hicom_agent.pairs.clips import Film, Scene
 from hicom_agent.pairs.ledger import Ledger
+from hicom_agent.pairs.likeness import ColourEye
 from hicom_agent.pairs.plan import Plan, Prices, make_plan, plan_lines
 from hicom_agent.pairs.report import make_report, report_lines
 from hicom_agent.pairs.terms import Terms
+from hicom_agent.pairs.watch import watch_film
+from hicom_agent.testing import make_video
 from hicom_agent.types import Frame
+from hicom_agent.video import Limits, open_video
 from tests.pairs.scripted import Script, ScriptedChat, clip_of, good_reply
 
 TERMS = Terms("scripted:model")
@@ -151,6 +155,19 @@ def test_a_film_that_changed_meanwhile_is_not_asked_about(tmp_path: Path, film: 
     Path(film.path).write_bytes(b"another film")
     with building(tmp_path, film, good) as (_, _, run, chat):
         assert chat.asked == [] and "changed since it was watched" in run.failed[0].reason
+
+
+def test_a_film_that_is_written_to_while_it_is_watched_is_refused(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "film.mp4", seconds=2, fps=10)
+
+    class Writing(ColourEye):
+        def look(self, pictures: Sequence[Any]) -> Any:
+            with path.open("ab") as file:
+                file.write(b"more")
+            return super().look(pictures)
+
+    with open_video(path) as opened, pytest.raises(InputError, match="changed while it was watched"):
+        watch_film(opened, TERMS, Writing(), Limits())
 
 
 def test_a_full_disk_ends_the_run(tmp_path: Path, film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
