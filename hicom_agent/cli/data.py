@@ -14,7 +14,7 @@ from hicom_agent.errors import AnswerError, InputError
 
 if TYPE_CHECKING:
     from hicom_agent.build import Workspace
-    from hicom_agent.llm.chat import Chat
+    from hicom_agent.llm.calls import Chat
     from hicom_agent.pairs.ledger import Past
     from hicom_agent.pairs.plan import Plan, Prices
     from hicom_agent.pairs.terms import Terms
@@ -144,7 +144,7 @@ def _build(
 
 def _chat(name: str) -> Chat:
     """Return the chat model, before hours are spent on watching; raises SetupError, or InputError if it is blind."""
-    from hicom_agent.llm.chat import Chat
+    from hicom_agent.llm.calls import Chat
 
     chat = Chat(name, timeout_s=TIMEOUT_S, tries=TRIES)
     if not chat.sees:

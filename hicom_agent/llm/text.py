@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hicom_agent.errors import SetupError
-from hicom_agent.llm.chat import Chat, said
+from hicom_agent.llm.calls import Chat, said
 from hicom_agent.llm.grounding import neutralise
 
 _TAIL_TOKENS = 160  # of a prompt that is too long, its end is kept: there the question stands

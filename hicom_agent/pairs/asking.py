@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hicom_agent.llm.chat import said
+from hicom_agent.llm.calls import said
 from hicom_agent.llm.grounding import neutralise
 from hicom_agent.pairs.filters import is_refusal
 from hicom_agent.pairs.terms import CATEGORIES

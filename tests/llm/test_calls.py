@@ -9,7 +9,7 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from hicom_agent.errors import AnswerError
-from hicom_agent.llm.chat import LONGEST_WAIT_S, Chat, said
+from hicom_agent.llm.calls import LONGEST_WAIT_S, Chat, said
 
 Make = Callable[..., tuple[Chat, list[float]]]
 
