@@ -15,7 +15,7 @@ import pytest
 from hicom_agent.cli import main
 from hicom_agent.testing import make_video
 
-COMMANDS = ["index", "ask", "search", "list", "show", "frames", "forget", "models", "store", "batch", "doctor"]
+COMMANDS = ["index", "ask", "search", "list", "show", "frames", "forget", "models", "store", "batch", "train", "doctor"]
 
 
 @pytest.fixture

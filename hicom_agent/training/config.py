@@ -133,7 +133,7 @@ def load_config(path: str | Path, **flags: Any) -> TrainConfig:
     for name in ("output", "start", "vision_tower", "language_model"):
         if isinstance(values.get(name), str):
             values[name] = str(file.parent / values[name])
-    values["data"] = _placed(values.get("data", ()), file.parent)
+    values["data"] = _placed(values.get("data", ()), file)
     stated, wanted = values.get("stage"), flags.get("stage")
     if stated and wanted and stated != wanted:
         raise InputError(f"{file}: it is for the stage {stated!r}, not {wanted!r}; name its own with --stage")
@@ -160,14 +160,16 @@ def _check(kind: type[Checked], values: Mapping[str, Any], where: str) -> Checke
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "config"
         if first["type"] == "extra_forbidden":
-            known = ", ".join(Part.model_fields if "data" in first["loc"] else kind.model_fields)
-            raise InputError(f"{where}: there is no key {name!r}; there are: {known}") from error
+            raise InputError(f"{where}: there is no key {name!r}; there are: {', '.join(kind.model_fields)}") from error
         raise InputError(f"{where}: {name}: {first['msg']}, got {first['input']!r:.80}") from error
 
 
 def read_mapping(file: Path) -> dict[str, Any]:
     """Return the keys and values of a YAML or TOML file; raises InputError."""
-    found = tomllib.loads(_text(file)) if file.suffix == ".toml" else read_yaml(file)
+    try:
+        found = tomllib.loads(_text(file)) if file.suffix == ".toml" else read_yaml(file)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{file}: is no TOML: {error}") from error
     if not isinstance(found, dict):
         raise InputError(f"{file}: need keys and values, got {type(found).__name__}")
     return {str(key): value for key, value in found.items()}
@@ -192,13 +194,15 @@ def _text(file: Path) -> str:
         raise InputError(f"cannot read {file}: {error}") from error
 
 
-def _placed(data: Any, folder: Path) -> Any:
-    """Return what the key `data` says, with its paths starting at a folder."""
+def _placed(data: Any, file: Path) -> Any:
+    """Return what the key `data` of a file says, with paths that start at its folder."""
     if isinstance(data, str):
-        return folder / data
+        return file.parent / data
     if not isinstance(data, (list, tuple)):
         return data
-    return tuple(placed_part(part, folder) for part in data)
+    return tuple(
+        check_part(placed_part(part, file.parent), f"{file}: data: part {number}") for number, part in enumerate(data)
+    )
 
 
 def placed_part(part: Any, folder: Path) -> Any:

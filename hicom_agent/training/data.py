@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ def load_talks(config: TrainConfig) -> tuple[list[Talk], list[Broken]]:
             except Malformed as error:
                 broken[name] = Broken(name, str(error))
         talks += _mixed(good, part, random.Random(f"{config.seed}-{number}"))
-    for each in broken.values():
+    for each in broken.values() if os.environ.get("RANK", "0") == "0" else ():
         LOG.warning("%s is left out: %s", each.name, each.reason)
     if not talks:
         first = next((f"; the first: {each.name}: {each.reason}" for each in broken.values()), "")

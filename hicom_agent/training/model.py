@@ -87,9 +87,11 @@ class TrainableHICom(nn.Module):
             parameter = own[names[name]]
             parameter.data = tensor.to(parameter.device, torch.float32)
 
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
-        """Keep fewer states of the language model and make them again on the way back."""
-        self.qwen.gradient_checkpointing_enable(gradient_checkpointing_kwargs or {"use_reentrant": False})
+    def keep_fewer_states(self) -> None:
+        """Keep few states of the language model, and make the others again on the way back."""
+        named = "activation_checkpointing_enable"  # the older name warns where there is the new one
+        enable = getattr(self.qwen, named, None) or self.qwen.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
 
     def train(self, mode: bool = True) -> TrainableHICom:
         """Set the language model's mode; nothing else has one."""
@@ -244,14 +246,20 @@ class TrainableHICom(nn.Module):
 
     # ------------------------------------------------------------------ the way to a file
 
-    def save(self, folder: Path, state: Mapping[str, Tensor] | None = None) -> None:
-        """Write a checkpoint in the release's layout: what was not trained is copied as it was stored."""
+    def save(self, folder: Path, state: Mapping[str, Tensor] | None = None, words: torch.dtype | None = None) -> None:
+        """Write a checkpoint in the release's layout: what was not trained is copied as it was stored.
+
+        `state` has the tensors where they are not all here; `words` is the type of a trained language model.
+        """
         from hicom_agent.training.saving import save_checkpoint
 
         own = dict(self.named_parameters())
         learned = {name for name, parameter in own.items() if parameter.requires_grad}
         values = own if state is None else {name: state[name] for name in own}
-        tensors = {release_name(name): tensor.detach() for name, tensor in values.items()}
+        tensors = {
+            release_name(name): tensor.detach().to(words if name.startswith("qwen.") else None)
+            for name, tensor in values.items()
+        }
         if self.hicom.depth == 1:
             tensors = {name.replace(f"{PREFIX}0.", PREFIX): tensor for name, tensor in tensors.items()}
         fixed = {release_name(name) for name in own if name not in learned} & set(self.start.entries)

@@ -8,8 +8,9 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -21,34 +22,28 @@ from hicom_agent.llm.chat import ChatFormat, load_tokenizer
 from hicom_agent.training.config import TrainConfig
 from hicom_agent.training.data import Talks, check_kinds, load_talks
 from hicom_agent.training.model import TrainableHICom
+from hicom_agent.training.output import (
+    JOURNAL,
+    PLOT,
+    REPORT,
+    RESUME,
+    TENSORBOARD,
+    TrainReport,
+    clear_output,
+    find_point,
+    look_at_output,
+    read_journal,
+)
 from hicom_agent.training.plot import draw_loss
 from hicom_agent.training.samples import Broken, Sample
 from hicom_agent.training.start import open_start
 from hicom_agent.types import Progress
 
+__all__ = ["Plan", "TrainReport", "plan", "train"]
 LOG = logging.getLogger(__name__)
 
 Samples = Dataset[Sample | Broken]
 Show = Callable[[Progress], None]
-RESUME, JOURNAL, SETTINGS, REPORT, PLOT = "resume", "log.jsonl", "settings.json", "report.json", "loss.png"
-_WITHOUT_EFFECT = {"workers", "device", "logging_steps", "save_steps", "tensorboard", "output"}
-
-
-@dataclass(frozen=True, slots=True)
-class TrainReport:
-    """What a run did."""
-
-    stage: str
-    output: str
-    steps: int
-    samples: int  # in one epoch
-    skipped: dict[str, str]  # broken samples by name, and why
-    loss_start: float  # of the first logged step
-    loss_end: float  # mean of the last tenth of the logged steps
-    seconds: float  # of this process; less than the whole where it was resumed
-    resumed_from: int = 0  # step
-    changes: list[str] = field(default_factory=list)  # weights of the projector that were added and dropped
-    parameters: dict[str, int] = field(default_factory=dict)  # that learn, by part
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +57,7 @@ class Plan:
     batch: int
     micro_batch: int
     accumulation: int
+    processes: int
     parameters: dict[str, int]  # that learn, by part
     rates: dict[str, float]
     frozen: int  # parameters that stay
@@ -93,16 +89,20 @@ def train(
     """
     began = time.monotonic()
     output = config.output
-    done = _prepare_output(config, resume)
+    going_on, done = look_at_output(config, resume)
     if done is not None:
         return done
-    ready = _make_ready(config, dataset, progress or (lambda _: None))
-    trainer, point = ready.trainer, _point(config, resume)
+    ready = _make_ready(config, dataset)
+    if not going_on:
+        clear_output(config)
+    _watch(ready.trainer, config, progress or (lambda _: None))
+    trainer, point = ready.trainer, find_point(config, resume)
     trainer.train(resume_from_checkpoint=None if point is None else str(point))
     state = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
     skipped = ready.skipped | _gathered(trainer)
     if trainer.is_world_process_zero():
-        ready.model.save(output, state)
+        # in the type that it was computed in: it is most of the size, and float32 would double it
+        ready.model.save(output, state, torch.bfloat16 if trainer.args.bf16 else None)
     lines = read_journal(output / JOURNAL)
     tail = [line["loss"] for line in lines[-max(1, len(lines) // 10) :]]
     report = TrainReport(
@@ -127,7 +127,9 @@ def train(
 
 def plan(config: TrainConfig, dataset: Samples | None = None) -> Plan:
     """Return what `train` would do; everything is loaded and checked, nothing is written."""
-    ready = _make_ready(config, dataset, lambda _: None, dry=True)
+    with TemporaryDirectory() as folder:  # Trainer makes one at once
+        aside = config.model_copy(update={"output": Path(folder)})
+        ready = _make_ready(aside, dataset)
     trainer = ready.trainer
     arguments = trainer.args
     steps = trainer.set_initial_training_values(arguments, trainer.get_train_dataloader())[-1]
@@ -139,6 +141,7 @@ def plan(config: TrainConfig, dataset: Samples | None = None) -> Plan:
         batch=arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size,
         micro_batch=arguments.train_batch_size,
         accumulation=arguments.gradient_accumulation_steps,
+        processes=arguments.world_size,
         parameters=_count(ready),
         rates={part: rate for part, rate in trainer.rates().items() if part in trainer.parts},
         frozen=sum(p.numel() for p in ready.model.parameters() if not p.requires_grad),
@@ -146,11 +149,11 @@ def plan(config: TrainConfig, dataset: Samples | None = None) -> Plan:
     )
 
 
-def _make_ready(config: TrainConfig, dataset: Samples | None, show: Show, *, dry: bool = False) -> _Ready:
+def _make_ready(config: TrainConfig, dataset: Samples | None) -> _Ready:
     try:
         from transformers import set_seed
 
-        from hicom_agent.training.trainer import HIComTrainer, Journal
+        from hicom_agent.training.trainer import HIComTrainer
     except ImportError as error:
         raise SetupError(f"{error}; run: pip install 'hicom-agent[train]'") from error
     start, changes = open_start(config)
@@ -159,23 +162,18 @@ def _make_ready(config: TrainConfig, dataset: Samples | None, show: Show, *, dry
         check_kinds(config, talks)
     arguments = _make_arguments(config)
     set_seed(config.seed)
-    bf16 = bool(arguments.bf16) and not os.environ.get("ACCELERATE_USE_FSDP")
-    model, changed = TrainableHICom.from_checkpoint(
-        start, changes, arguments.device, torch.bfloat16 if bf16 else torch.float32, config.vision_tower
-    )
+    sharded = bool(os.environ.get("ACCELERATE_USE_FSDP"))  # by accelerate launch: it wants one type, and the CPU first
+    dtype = torch.bfloat16 if arguments.bf16 and not sharded else torch.float32
+    device = "cpu" if sharded or arguments.device.type == "cpu" else arguments.device
+    model, changed = TrainableHICom.from_checkpoint(start, changes, device, dtype, config.vision_tower)
     parts = model.train_parts(config.stage, head_and_text=config.train_head_and_text)
     if config.gradient_checkpointing:
-        model.gradient_checkpointing_enable()
+        model.keep_fewer_states()
     if dataset is None:
         chat = ChatFormat(load_tokenizer(start.folder, model.qwen.config))
         guides = GuideTokenizer(model.loader.tower_folder) if model.hicom.guided else None
         dataset = Talks(talks, config, chat, guides, model.tower.side_px)
     trainer = HIComTrainer(model, arguments, dataset, config, parts)
-    if not dry:
-        per_step = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
-        trainer.add_callback(Journal(config.output / JOURNAL, per_step, show))
-        if config.tensorboard and trainer.is_world_process_zero():
-            trainer.add_callback(_tensorboard(config.output / "tensorboard"))
     found = {each.name: each.reason for each in broken}
     return _Ready(trainer, model, changed, found, len(dataset))  # type: ignore[arg-type]
 
@@ -204,7 +202,6 @@ def _make_arguments(config: TrainConfig) -> Any:
             num_train_epochs=config.epochs,
             max_steps=config.max_steps or -1,
             lr_scheduler_type="cosine",
-            warmup_steps=config.warmup,
             bf16=config.bf16 if config.bf16 is not None else not cpu,
             use_cpu=cpu,
             seed=config.seed,
@@ -228,6 +225,17 @@ def _make_arguments(config: TrainConfig) -> Any:
     return arguments
 
 
+def _watch(trainer: Any, config: TrainConfig, show: Show) -> None:
+    """Have a run logged and shown."""
+    from hicom_agent.training.trainer import Journal
+
+    arguments = trainer.args
+    per_step = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
+    trainer.add_callback(Journal(config.output / JOURNAL, per_step, show))
+    if config.tensorboard and trainer.is_world_process_zero():
+        trainer.add_callback(_tensorboard(config.output / TENSORBOARD))
+
+
 def _tensorboard(folder: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
@@ -235,60 +243,6 @@ def _tensorboard(folder: Path) -> Any:
     except ImportError as error:
         raise SetupError(f"{error}; run: pip install 'hicom-agent[train]', or set tensorboard: false") from error
     return TensorBoardCallback(SummaryWriter(str(folder)))
-
-
-def _prepare_output(config: TrainConfig, resume: bool) -> TrainReport | None:
-    """Make the output folder; return the report of a run that is finished already.
-
-    Raises InputError where the folder holds a run under other settings.
-    """
-    output = config.output
-    settings = {k: v for k, v in config.model_dump(mode="json").items() if k not in _WITHOUT_EFFECT}
-    file = output / SETTINGS
-    if resume and file.is_file():
-        before = json.loads(file.read_text())
-        other = next((key for key in settings if before.get(key) != settings[key]), None)
-        if other is not None:
-            raise InputError(
-                f"{str(output)!r} holds a run with {other}={before.get(other)!r}, not {settings[other]!r}; "
-                "name another output, or start anew with --no-resume"
-            )
-        if (output / REPORT).is_file():
-            return TrainReport(**json.loads((output / REPORT).read_text()))
-    elif int(os.environ.get("RANK", "0")) == 0:
-        try:
-            shutil.rmtree(output / RESUME, ignore_errors=True)
-            for name in (JOURNAL, REPORT, PLOT, "config.json"):
-                (output / name).unlink(missing_ok=True)
-            output.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(settings, indent=1))
-        except OSError as error:
-            raise SetupError(f"cannot write to {str(output)!r}: {error}") from error
-    return None
-
-
-def _point(config: TrainConfig, resume: bool) -> Path | None:
-    """Return the point to resume from, and forget the log of what came after it."""
-    from hicom_agent.training.trainer import last_point
-
-    point = last_point(config.output / RESUME) if resume else None
-    journal = config.output / JOURNAL
-    if int(os.environ.get("RANK", "0")) == 0 and journal.is_file():
-        step = int(point.name.rpartition("-")[2]) if point else 0
-        lines = [line for line in read_journal(journal) if line["step"] <= step]
-        journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return point
-
-
-def read_journal(file: Path) -> list[dict[str, Any]]:
-    """Return the lines of a log that are whole, by step."""
-    lines = []
-    for text in file.read_text().splitlines() if file.is_file() else []:
-        try:
-            lines.append(json.loads(text))
-        except ValueError:  # the last one of a killed run
-            continue
-    return sorted(lines, key=lambda line: int(line["step"]))
 
 
 def _gathered(trainer: Any) -> dict[str, str]:

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from hicom_agent.training.config import TrainConfig
+from hicom_agent.training.output import WHOLE
 from hicom_agent.training.samples import collate
 from hicom_agent.training.saving import load_trained, save_trained
 from hicom_agent.types import Progress
 
 LOG = logging.getLogger(__name__)
 
-WEIGHTS, WHOLE = "trained.safetensors", "whole"  # in the folder of a point to resume from; the latter written last
+WEIGHTS = "trained.safetensors"  # in the folder of a point to resume from
 
 
 class HIComTrainer(Trainer):  # type: ignore[misc]
@@ -60,6 +61,14 @@ class HIComTrainer(Trainer):  # type: ignore[misc]
             ]
             self.optimizer = torch.optim.AdamW(groups, weight_decay=self.args.weight_decay)
         made: torch.optim.Optimizer = self.optimizer
+        return made
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """Return a cosine after a share of the steps; rounded down, or a run of one step would learn nothing."""
+        self.args.warmup_steps = int(self.train_config.warmup * num_training_steps)
+        made: torch.optim.lr_scheduler.LRScheduler = super().create_scheduler(num_training_steps, optimizer)
         return made
 
     def training_step(
@@ -138,12 +147,6 @@ class Journal(TrainerCallback):  # type: ignore[misc]
         """Mark the newest point to resume from as whole: a killed run leaves half a one."""
         if state.is_world_process_zero:
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
-
-
-def last_point(folder: Path) -> Path | None:
-    """Return the newest whole point to resume from in a folder, None without any."""
-    found = [point for point in folder.glob("checkpoint-*") if (point / WHOLE).is_file()]
-    return max(found, key=lambda point: int(point.name.rpartition("-")[2]), default=None)
 
 
 def _bare(name: str) -> str:
