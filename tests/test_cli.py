@@ -15,7 +15,21 @@ import pytest
 from hicom_agent.cli import main
 from hicom_agent.testing import make_video
 
-COMMANDS = ["index", "ask", "search", "list", "show", "frames", "forget", "models", "store", "batch", "data", "doctor"]
+COMMANDS = [
+    "index",
+    "ask",
+    "search",
+    "list",
+    "show",
+    "frames",
+    "forget",
+    "models",
+    "store",
+    "batch",
+    "data",
+    "train",
+    "doctor",
+]
 FOLDERS = {"models": "pull", "data": "build"}  # commands with commands below them, and one of these
 
 

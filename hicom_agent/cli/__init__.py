@@ -25,6 +25,8 @@ from hicom_agent.cli.shared import (
     workspace,
 )
 from hicom_agent.cli.store import store_app
+from hicom_agent.cli.train import EPILOG as TRAIN_EPILOG
+from hicom_agent.cli.train import train
 from hicom_agent.errors import HicomAgentError, InputError
 
 EXIT_CODES = (
@@ -45,6 +47,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")
 app.command(epilog="Example: hicom-agent mcp --root ~/Videos")(mcp)
 app.command(epilog=BATCH_EPILOG)(batch)
+app.command(epilog=TRAIN_EPILOG)(train)
 
 VideoArgument = Annotated[str, typer.Argument(help="An indexed video: path, id, or a unique part of its title.")]
 
