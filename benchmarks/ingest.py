@@ -34,7 +34,7 @@ from looped import make_film
 from hicom_agent import scenes, video
 from hicom_agent.build import Workspace
 from hicom_agent.ingest.pictures import BATCH
-from hicom_agent.ingest.segments import split_segments
+from hicom_agent.scenes.segments import split_segments
 from hicom_agent.settings import load_settings
 from hicom_agent.types import Frame
 

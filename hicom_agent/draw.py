@@ -96,12 +96,12 @@ def draw_curve(curve: Curve) -> bytes:
         cv2.rectangle(page, (_x(curve, start_s), TOP), (_x(curve, end_s), TOP + PLOT), SHADE, -1)
     for level in (0.0, 0.5, 1.0):
         cv2.line(page, (LEFT, _y(level)), (WIDTH - RIGHT, _y(level)), GRID, 1)
-        _write(page, f"{level:g}", (LEFT - 10, _y(level) + 5), 0.45, FAINT, align=1.0)
+        write_text(page, f"{level:g}", (LEFT - 10, _y(level) + 5), 0.45, FAINT, align=1.0)
     _draw_values(page, curve)
     _dash(page, _y(curve.threshold))
     _draw_axis(page, curve)
-    _write(page, _fit(curve.title, 0.75), (LEFT, 34), 0.75, INK)
-    _write(page, _fit(curve.below, 0.45), (LEFT, 62), 0.45, FAINT)
+    write_text(page, _fit(curve.title, 0.75), (LEFT, 34), 0.75, INK)
+    write_text(page, _fit(curve.below, 0.45), (LEFT, 62), 0.45, FAINT)
     for slot, picture in enumerate(curve.pictures):
         _draw_picture(page, curve, slot, *picture)
     return bytes(cv2.imencode(".png", page)[1].tobytes())
@@ -142,7 +142,7 @@ def _draw_axis(page: Picture, curve: Curve) -> None:
     for time_s in range(0, int(curve.duration_s) + 1, step_s):
         x = _x(curve, time_s)
         cv2.line(page, (x, bottom), (x, bottom + 9), INK, 1)
-        _write(page, short_time(time_s, curve.duration_s), (x, bottom + 26), 0.45, INK, align=0.5)
+        write_text(page, short_time(time_s, curve.duration_s), (x, bottom + 26), 0.45, INK, align=0.5)
 
 
 def _draw_picture(page: Picture, curve: Curve, slot: int, time_s: float, value: float, jpeg: bytes) -> None:
@@ -157,7 +157,7 @@ def _draw_picture(page: Picture, curve: Curve, slot: int, time_s: float, value: 
     cv2.line(page, (_x(curve, time_s), TOP + PLOT + 32), (middle, top - 2), FAINT, 1, cv2.LINE_AA)
     cv2.circle(page, (_x(curve, time_s), _y(value)), 4, LINE, -1, cv2.LINE_AA)
     words = f"{short_time(time_s, curve.duration_s)}   {value:.2f}"
-    _write(page, words, (middle, top + THUMB_H + 18), 0.45, INK, align=0.5)
+    write_text(page, words, (middle, top + THUMB_H + 18), 0.45, INK, align=0.5)
 
 
 def short_time(time_s: float, duration_s: float) -> str:
@@ -169,7 +169,7 @@ def short_time(time_s: float, duration_s: float) -> str:
     return timecode(time_s) if duration_s >= 3600 else f"{int(time_s) // 60}:{int(time_s) % 60:02d}"
 
 
-def _write(page: Picture, text: str, at: tuple[int, int], scale: float, colour: Any, *, align: float = 0.0) -> None:
+def write_text(page: Picture, text: str, at: tuple[int, int], scale: float, colour: Any, *, align: float = 0.0) -> None:
     """Write on one line; `align` is the part of its width that stands left of `at`."""
     width = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)[0][0]
     where = (round(at[0] - align * width), at[1])

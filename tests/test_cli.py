@@ -15,7 +15,23 @@ import pytest
 from hicom_agent.cli import main
 from hicom_agent.testing import make_video
 
-COMMANDS = ["index", "ask", "search", "list", "show", "frames", "forget", "models", "store", "batch", "eval", "doctor"]
+COMMANDS = [
+    "index",
+    "ask",
+    "search",
+    "list",
+    "show",
+    "frames",
+    "forget",
+    "models",
+    "store",
+    "batch",
+    "data",
+    "train",
+    "eval",
+    "doctor",
+]
+FOLDERS = {"models": "pull", "data": "build"}  # commands with commands below them, and one of these
 
 
 @pytest.fixture
@@ -24,7 +40,8 @@ def store(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "command", [*([name] for name in COMMANDS if name not in ("models", "store")), ["models", "pull"]]
+    "command",
+    [*([name] for name in COMMANDS if name not in ("models", "store", "data")), ["models", "pull"], ["data", "build"]],
 )
 def test_every_help_text_has_an_example(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--help"]) == 0

@@ -10,6 +10,7 @@ import typer
 from hicom_agent.cli.asking import ASK_EPILOG, SEARCH_EPILOG, ask, search
 from hicom_agent.cli.batch import EPILOG as BATCH_EPILOG
 from hicom_agent.cli.batch import batch
+from hicom_agent.cli.data import data_app
 from hicom_agent.cli.evaluate import EPILOG as EVAL_EPILOG
 from hicom_agent.cli.evaluate import evaluate
 from hicom_agent.cli.models import models_app
@@ -26,6 +27,8 @@ from hicom_agent.cli.shared import (
     workspace,
 )
 from hicom_agent.cli.store import store_app
+from hicom_agent.cli.train import EPILOG as TRAIN_EPILOG
+from hicom_agent.cli.train import train
 from hicom_agent.errors import HicomAgentError, InputError
 
 EXIT_CODES = (
@@ -42,10 +45,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(models_app, name="models")
+app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")
 app.command(epilog="Example: hicom-agent mcp --root ~/Videos")(mcp)
 app.command(epilog=BATCH_EPILOG)(batch)
 app.command("eval", epilog=EVAL_EPILOG)(evaluate)
+app.command(epilog=TRAIN_EPILOG)(train)
 
 VideoArgument = Annotated[str, typer.Argument(help="An indexed video: path, id, or a unique part of its title.")]
 

@@ -81,7 +81,7 @@ class SiglipTower(nn.Module):
         step = frames_at_once or (GPU_FRAMES if pixels.is_cuda else CPU_FRAMES)
         while True:
             try:
-                parts = [self._encode(pixels[i : i + step]) for i in range(0, len(pixels), step)]
+                parts = [self.states(pixels[i : i + step]) for i in range(0, len(pixels), step)]
                 break
             except torch.cuda.OutOfMemoryError:
                 if step == 1:
@@ -93,7 +93,8 @@ class SiglipTower(nn.Module):
         head = self.vision_tower.head
         return features, JointPatches(last, head.layernorm, head.mlp)
 
-    def _encode(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    def states(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return V and Y, both [t, h, w, d], of pixels [t, 3, side, side], all at once; can be differentiated."""
         model = self.vision_tower
         x = model.embeddings(pixels)
         kept = x
@@ -107,6 +108,10 @@ class SiglipTower(nn.Module):
     @torch.inference_mode()
     def encode_guides(self, ids: Tensor, *, tokens: bool = False) -> Tensor:
         """Return pooled guides [b, d] of ids [b, 64], or one for each token, [b, 64, d]; padding is attended to."""
+        return self.guides(ids, tokens=tokens)
+
+    def guides(self, ids: Tensor, *, tokens: bool = False) -> Tensor:
+        """Return what `encode_guides` does; can be differentiated."""
         if self.guide_encoder is None:
             raise ValueError("this checkpoint was trained without guidance and has no guide encoder")
         states: Tensor = self.guide_encoder(input_ids=ids).last_hidden_state

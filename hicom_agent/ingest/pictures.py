@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from hicom_agent import scenes, video
-from hicom_agent.ingest.segments import SEGMENT_S, Segment, split_segments
+from hicom_agent.scenes.segments import SEGMENT_S, Segment, split_segments
 from hicom_agent.types import Frame, Progress
 
 if TYPE_CHECKING:

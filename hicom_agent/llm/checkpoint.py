@@ -31,6 +31,7 @@ class Entry:
 
     file: Path
     shape: tuple[int, ...]
+    stored: str = ""  # its name in the file, where that is another one
 
 
 class Checkpoint:
@@ -57,7 +58,7 @@ class Checkpoint:
             try:
                 with safe_open(str(file), "pt", device=str(device)) as tensors:
                     for name in inside:
-                        yield name, tensors.get_tensor(name)
+                        yield name, tensors.get_tensor(self.entries[name].stored or name)
             except (OSError, SafetensorError) as error:
                 raise SetupError(f"{file} cannot be read: {error}; fetch it again") from error
 

@@ -27,6 +27,7 @@ TEXT = "model.vision_tower.guide_encoder.text_model."
 NEWLINE = "model.image_newline"
 CODE_VERSION = 1  # raise when a change alters vectors
 
+_OF_PROJECTOR = ("mm_projector_type", "use_guide", "use_clip_scale")  # keys that say which weights it has
 _NOT_OF_QWEN = ("model_type", "architectures", "torch_dtype", "dtype")
 
 Places = dict[str, tuple[nn.Module, str]]  # name in the checkpoint: module and attribute
@@ -37,13 +38,18 @@ class Loader:
 
     def __init__(
         self,
-        path: str | Path,
+        path: str | Path | Checkpoint,
         vision_tower: str | Path | None = None,
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
         modes: Mapping[Branch, Mode] | None = None,
+        changes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Read config and headers, as `HIComModel.from_pretrained` says; raises SetupError."""
+        """Read config and headers, as `HIComModel.from_pretrained` says; raises SetupError.
+
+        `changes` replace keys of config.json. Where they make another projector, its weights that the checkpoint lacks
+        start as training does, those that it has too many of are left out; `added` and `dropped` name them.
+        """
         try:
             self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         except RuntimeError as error:
@@ -51,9 +57,9 @@ class Loader:
         if dtype == torch.float16:
             raise SetupError("float16 overflows here; use bfloat16 or float32")
         self.dtype = dtype or (torch.bfloat16 if self.device.type == "cuda" else torch.float32)
-        self.checkpoint = Checkpoint(Path(path))
+        self.checkpoint = path if isinstance(path, Checkpoint) else Checkpoint(Path(path))
         names = list(self.checkpoint.entries)
-        ours = [name for name in names if name.startswith(PREFIX)]
+        ours = self._change(changes or {}, [name for name in names if name.startswith(PREFIX)])
         self.config = HIComConfig.from_checkpoint(self.checkpoint.config, ours, modes)
         self.tower_folder = find_tower(self.checkpoint, vision_tower)
         self.version = f"hicom-{CODE_VERSION}-{self.checkpoint.fingerprint()}"
@@ -71,6 +77,15 @@ class Loader:
         self._check()
         self._has_tower = False
 
+    def _change(self, changes: Mapping[str, Any], names: list[str]) -> list[str]:
+        """Replace keys of the config; return the names of weights that decide the projector's modes."""
+        before = self.checkpoint.config
+        self._remade = any(before.get(key) != changes[key] for key in _OF_PROJECTOR if key in changes)
+        self.checkpoint.config = {**before, **changes}
+        self.added: list[str] = []
+        self.dropped: list[str] = []
+        return [] if self._remade else names
+
     def load_tower(self) -> SiglipTower:
         """Return the vision tower with its guide encoder, read when first asked for."""
         if not self._has_tower:
@@ -85,6 +100,7 @@ class Loader:
     def load_rest(self) -> tuple[HIComProjector, Any, Tensor | None]:
         """Return the projector, the language model, and the newline vector if there is one."""
         self._fill(self._places)
+        self._make(self.added)
         rotary = self._qwen.model.rotary_emb
         with torch.device(self.device):
             self._qwen.model.rotary_emb = type(rotary)(self._qwen.config)
@@ -94,6 +110,15 @@ class Loader:
         if NEWLINE in self.checkpoint.entries:
             ((_, newline),) = self.checkpoint.read([NEWLINE], self.device)
         return self._projector.eval(), self._qwen.eval(), None if newline is None else newline.to(self.dtype)
+
+    def _make(self, names: list[str]) -> None:
+        """Give weights of the projector that are in no file the values with which training starts."""
+        made = dict(HIComProjector(self.config).named_parameters()) if names else {}
+        own = _place(PREFIX, self._projector)
+        for name in names:
+            module, leaf = own[name]
+            start = made[name.removeprefix(PREFIX)].detach().to(self.device, self.dtype)
+            setattr(module, leaf, nn.Parameter(start, requires_grad=False))
 
     def _fill(self, places: Places) -> None:
         for name, tensor in self.checkpoint.read(places, self.device):
@@ -113,6 +138,13 @@ class Loader:
         found.pop(NEWLINE, None)
         if "lm_head.weight" not in expected:
             found.pop("lm_head.weight", None)
+        if self._remade:
+            self.added = [name for name in expected if name.startswith(PREFIX) and name not in found]
+            self.dropped = [name for name in found if name.startswith(PREFIX) and name not in expected]
+            for name in self.added:
+                expected.pop(name)
+                self._places.pop(name)
+            found = {name: shape for name, shape in found.items() if name not in self.dropped}
         check_names(expected, found)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from hicom_agent.encode.siglip import prepare
-from hicom_agent.errors import AnswerError, SetupError
-from hicom_agent.llm.grounding import neutralise
-from hicom_agent.llm.hicom import VIDEO
+from hicom_agent.errors import AnswerError
+from hicom_agent.llm.chat import ChatFormat, load_tokenizer
 from hicom_agent.llm.text import Draft
 from hicom_agent.types import FrameFeatures, clean_text
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from hicom_agent.types import Floats, Picture
 
 MAX_VISUAL_TOKENS = 2624  # 128 frames, of which more never helped in the paper
-TAG = "<video>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +55,8 @@ class HIComReader:
     def __init__(self, model: HIComModel, guides: GuideTokenizer, max_visual_tokens: int = MAX_VISUAL_TOKENS) -> None:
         self.model, self.max_visual_tokens = model, max_visual_tokens
         self.guides = guides
-        self._tokenizer = _load_tokenizer(model)
-        added = [token.content for token in self._tokenizer.added_tokens_decoder.values()]
-        self._special = sorted({*added, *self._tokenizer.all_special_tokens}, key=len, reverse=True)
+        self._tokenizer = load_tokenizer(model.folder, model.qwen.config)
+        self._chat = ChatFormat(self._tokenizer)
         if self._tokenizer.eos_token_id is not None:
             model.end_ids.add(self._tokenizer.eos_token_id)
 
@@ -201,26 +198,13 @@ class HIComReader:
     # ------------------------------------------------------------------ prompts
 
     def _prompt(self, user: str, system: str = "", *, visual: bool = False) -> list[int]:
-        """Return the ids of one turn, with the sentinel before the words if clips are shown."""
-        turns = [{"role": "system", "content": self._harmless(system)}] if system else []
-        content = f"{TAG}\n{self._harmless(user)}" if visual else self._harmless(user)
-        turns.append({"role": "user", "content": content})
-        text = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        if not visual:
-            return self._ids(text)
-        before, after = text.split(TAG)
-        return [*self._ids(before), VIDEO, *self._ids(after)]
+        return self._chat.prompt(user, system, visual=visual)
 
     def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
+        return self._chat.ids(text)
 
     def _harmless(self, text: str) -> str:
-        """Return a text in which nothing is a mark of the template or of a video, whatever stands in it."""
-        lines = "\n".join(neutralise(line) for line in text.splitlines())
-        for mark in (TAG, "<image>", *self._special):
-            lines = lines.replace(mark, " ".join(mark))
-        return lines
+        return self._chat.harmless(text)
 
     def _decode(self, ids: Sequence[int]) -> str:
         return clean_text(self._tokenizer.decode(list(ids), skip_special_tokens=True))
@@ -257,16 +241,3 @@ def _take(clip: FrameFeatures, frames: list[int]) -> FrameFeatures:
 
 def _mean_probability(log_probs: Sequence[float]) -> float:
     return math.exp(sum(log_probs) / len(log_probs)) if log_probs else 0.0
-
-
-def _load_tokenizer(model: HIComModel) -> Any:
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(model.folder), local_files_only=True, config=model.qwen.config)
-    except (OSError, ValueError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SetupError(f"no tokenizer in {model.folder}: {first}") from error
-    if not tokenizer.chat_template:
-        raise SetupError(f"the tokenizer in {model.folder} has no chat template; fetch the checkpoint again")
-    return tokenizer

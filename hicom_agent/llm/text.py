@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-import queue
 import re
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from hicom_agent.errors import AnswerError, SetupError
+from hicom_agent.errors import SetupError
+from hicom_agent.llm.calls import Chat, said
 from hicom_agent.llm.grounding import neutralise
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
 
 _TAIL_TOKENS = 160  # of a prompt that is too long, its end is kept: there the question stands
 
@@ -155,16 +151,14 @@ class ChatText:
 
     def __init__(self, name: str, *, timeout_s: float = 90.0) -> None:
         """Prepare the model; raises SetupError if its provider's package or key is missing."""
-        self._name, self._timeout_s = name, timeout_s
-        self._chat = self._make(temperature=0)
+        self._chat = Chat(name, timeout_s=timeout_s)
 
     def write(self, system: str, user: str, max_tokens: int = 64) -> Draft:
         """Return the model's answer to one message, of about `max_tokens` at most; raises AnswerError if it fails."""
         wanted = f"{system}\n\nAnswer in at most {max(10, max_tokens * 3 // 4)} words."
-        message = self._ask(wanted, user)
+        message = self._chat.ask([("system", wanted), ("human", _harmless(user))])
         usage: Any = getattr(message, "usage_metadata", None) or {}
-        text = re.sub(r"<think>.*?</think>", "", str(message.text), flags=re.DOTALL).strip()
-        return Draft(text, 1.0, int(usage.get("input_tokens", 0)), int(usage.get("output_tokens", 0)))
+        return Draft(said(message), 1.0, int(usage.get("input_tokens", 0)), int(usage.get("output_tokens", 0)))
 
     def score(self, system: str, user: str, options: Sequence[str]) -> list[float]:
         """Return log-likelihoods of the options: a chat model tells none, so 0.9 goes to the one that it chooses."""
@@ -185,47 +179,6 @@ class ChatText:
         best = max(range(len(options)), key=lambda i: scores[i])
         return Draft(options[best], math.exp(scores[best]), 0, 0)
 
-    def _make(self, **choices: Any) -> BaseChatModel:
-        from langchain.chat_models import init_chat_model
-
-        try:
-            chat: BaseChatModel = init_chat_model(self._name, **choices)
-        except ImportError as error:
-            raise SetupError(f"llm {self._name!r}: {_one_line(error)}") from error
-        except Exception as error:  # noqa: BLE001 each provider raises its own for a missing key or a wrong name
-            raise SetupError(f"llm {self._name!r} cannot be used: {_one_line(error)}") from error
-        return chat
-
-    def _ask(self, system: str, user: str) -> Any:
-        answer, error = self._call(system, user)
-        if error is not None and "temperature" in str(error).lower():
-            self._chat = self._make()  # models that reason allow none but their own
-            answer, error = self._call(system, user)
-        if error is not None:
-            raise AnswerError(f"llm {self._name!r} failed: {_one_line(error)}") from error
-        return answer
-
-    def _call(self, system: str, user: str) -> tuple[Any, Exception | None]:
-        """Return the message or what went wrong. A thread of its own: providers know no common timeout."""
-        done: queue.Queue[tuple[Any, Exception | None]] = queue.Queue()
-
-        def run() -> None:
-            try:
-                done.put((self._chat.invoke([("system", system), ("human", _harmless(user))]), None))
-            except Exception as error:  # noqa: BLE001 each provider has its own
-                done.put((None, error))
-
-        threading.Thread(target=run, daemon=True).start()
-        try:
-            return done.get(timeout=self._timeout_s)
-        except queue.Empty:
-            return None, TimeoutError(f"no answer within {self._timeout_s:g} s")
-
 
 def _harmless(text: str) -> str:
     return "\n".join(neutralise(line) for line in text.splitlines())
-
-
-def _one_line(error: BaseException) -> str:
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {first[:240]}" if first else type(error).__name__

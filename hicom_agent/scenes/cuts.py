@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Pictures = NDArray[np.uint8]  # [t, h, w, 3] BGR
-    Detector = Literal["adaptive", "content"]
+    Detector = Literal["adaptive", "content", "loose"]
 
 # Glimpses around a segment that its result depends on. Multiples of the grid's step, so that a pass that is resumed
 # at the lead-in sees the same glimpses as one from the start. The longest reach is that of `changes`.
@@ -34,6 +34,7 @@ TICKS_PER_S = 1_000_000
 REACH = 3  # the adaptive detector scores a step by two steps before and after it
 MIN_STEP = 6.0  # mean change of a value, of 255; below it only the hue of near-black noise looks like a cut
 STAND_OUT = 2.2  # times the mean of the four steps around; real cuts have 3.2 or more, the detector asks for 3 in HSV
+LOOSE = 22.0  # of the content detector, whose own is 27; at 18 cars that pass a still camera were cuts
 HOLD_S = 0.5  # a picture that stands longer than this (slides, time-lapse) is given to the detector again
 DARK = 12  # mean value of a picture in a fade, PySceneDetect's default
 FLASH_S = 0.4  # what is back within this time was a flash
@@ -87,7 +88,9 @@ def stack_pictures(glimpses: Sequence[Glimpse]) -> Pictures:
 
 def _make_detector(name: Detector) -> SceneDetector:
     # A minimum length would be a memory longer than the lead-in; it is kept by `make_clips` instead.
-    return {"adaptive": AdaptiveDetector, "content": ContentDetector}[name](min_scene_len=0)
+    if name == "adaptive":
+        return AdaptiveDetector(min_scene_len=0)
+    return ContentDetector(threshold=LOOSE if name == "loose" else 27.0, min_scene_len=0)
 
 
 def _hold(glimpses: Sequence[Glimpse]) -> tuple[NDArray[np.float64], Pictures]:

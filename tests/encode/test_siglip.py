@@ -84,7 +84,7 @@ def test_the_product_with_guides_is_right_up_to_a_constant() -> None:
 
 def test_running_out_of_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     tower, sizes = make_tower(), []
-    encode = tower._encode
+    encode = tower.states
 
     def picky(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         sizes.append(len(pixels))
@@ -92,7 +92,7 @@ def test_running_out_of_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch)
             raise torch.cuda.OutOfMemoryError("no more")
         return encode(pixels)
 
-    monkeypatch.setattr(tower, "_encode", picky)
+    monkeypatch.setattr(tower, "states", picky)
     assert len(tower.encode_frames(torch.zeros(6, 3, 126, 126), frames_at_once=8)[0]) == 6
     assert sizes == [6, 4, 2, 2, 2]
 

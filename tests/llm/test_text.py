@@ -141,7 +141,7 @@ def test_a_model_that_answers_too_late_is_left(fake: Fake, monkeypatch: pytest.M
             release.wait(10)
             return AIMessage("late")
 
-    monkeypatch.setattr(model, "_chat", Slow())
+    monkeypatch.setattr(model._chat, "_model", Slow())
     with pytest.raises(AnswerError, match="TimeoutError: no answer within 0.05 s"):
         model.write("rules", "evidence")
     release.set()

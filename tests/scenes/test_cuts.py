@@ -50,7 +50,7 @@ def test_shots_of_a_third_of_a_second_are_told_apart(watch: Watch) -> None:
     assert find_cuts(film) == pytest.approx([(50 + 8 * i) / FPS for i in range(6)])
 
 
-@pytest.mark.parametrize("detector", ["adaptive", "content"])
+@pytest.mark.parametrize("detector", ["adaptive", "content", "loose"])
 def test_a_moving_camera_makes_no_cut(watch: Watch, detector: inside.Detector) -> None:
     assert find_cuts(watch(timed(scene(5, 300))), detector) == []
 
@@ -58,6 +58,15 @@ def test_a_moving_camera_makes_no_cut(watch: Watch, detector: inside.Detector) -
 def test_the_content_detector_finds_the_same_sharp_cuts(watch: Watch) -> None:
     film = watch(timed(scene(1, 83), scene(2, 61), scene(3, 98)))
     assert find_cuts(film, "content") == find_cuts(film) == pytest.approx([83 / FPS, 144 / FPS])
+
+
+def test_the_loose_detector_finds_cuts_between_pictures_that_the_content_detector_takes_for_one_shot(
+    watch: Watch,
+) -> None:
+    grey = [cv2.cvtColor(cv2.cvtColor(p, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR) // 2 for p in scene(1, 144)]
+    film = watch(timed(grey[:83], (p + 74 for p in grey[83:])))
+    assert find_cuts(film, "content") == []
+    assert find_cuts(film, "loose") == pytest.approx([83 / FPS])
 
 
 def test_a_flash_is_no_cut(watch: Watch) -> None:

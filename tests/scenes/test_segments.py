@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hicom_agent import scenes
-from hicom_agent.ingest.segments import SEGMENT_S, split_segments
+from hicom_agent.scenes.segments import SEGMENT_S, split_segments
 from hicom_agent.types import Damage, Frame, Glimpse
 
 PICTURE = np.zeros((2, 2, 3), np.uint8)

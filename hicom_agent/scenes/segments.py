@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from hicom_agent import scenes
+from hicom_agent.scenes.cuts import LEAD_S, TAIL_S
 from hicom_agent.types import Damage, Frame, Glimpse
 
 SEGMENT_S = 60.0
@@ -40,14 +40,14 @@ def split_segments(items: Iterable[Glimpse | Frame | Damage], first: int) -> Ite
 
     def cut() -> Segment:
         start_s, end_s = index * SEGMENT_S, (index + 1) * SEGMENT_S
-        near = [g for g in glimpses if start_s - scenes.LEAD_S <= g.time_s < end_s + scenes.TAIL_S]
+        near = [g for g in glimpses if start_s - LEAD_S <= g.time_s < end_s + TAIL_S]
         segment = Segment(
             index,
             near,
             [f for f in frames if start_s <= f.time_s < end_s],
             [d for d in damage if start_s <= d.start_s < end_s],
         )
-        glimpses[:] = [g for g in glimpses if g.time_s >= end_s - scenes.LEAD_S]
+        glimpses[:] = [g for g in glimpses if g.time_s >= end_s - LEAD_S]
         frames[:] = [f for f in frames if f.time_s >= end_s]
         damage[:] = [d for d in damage if d.start_s >= end_s]
         return segment
@@ -62,7 +62,7 @@ def split_segments(items: Iterable[Glimpse | Frame | Damage], first: int) -> Ite
         else:
             damage.append(item)
             seen_glimpse_s = seen_frame_s = max(item.end_s, seen_glimpse_s, seen_frame_s)
-        while min(seen_glimpse_s - scenes.TAIL_S, seen_frame_s) >= (index + 1) * SEGMENT_S:
+        while min(seen_glimpse_s - TAIL_S, seen_frame_s) >= (index + 1) * SEGMENT_S:
             yield cut()
             index += 1
     while any(x >= index * SEGMENT_S for x in [*(g.time_s for g in glimpses), *(d.start_s for d in damage)]):
