@@ -14,6 +14,7 @@ from hicom_agent.training.config import TrainConfig
 
 RESUME, TENSORBOARD = "resume", "tensorboard"  # folders in the output
 JOURNAL, SETTINGS, REPORT, PLOT = "log.jsonl", "settings.json", "report.json", "loss.png"
+SKIPPED = "skipped.jsonl"
 _WITHOUT_EFFECT = {"workers", "device", "logging_steps", "save_steps", "tensorboard", "output"}
 WHOLE = "whole"  # in the folder of a point to resume from, written last
 
@@ -62,7 +63,7 @@ def clear_output(config: TrainConfig) -> None:
     try:
         for name in (RESUME, TENSORBOARD):
             shutil.rmtree(output / name, ignore_errors=True)
-        for name in (JOURNAL, REPORT, PLOT, "config.json"):
+        for name in (JOURNAL, SKIPPED, REPORT, PLOT, "config.json"):
             (output / name).unlink(missing_ok=True)
         output.mkdir(parents=True, exist_ok=True)
         (output / SETTINGS).write_text(json.dumps(_settings(config), indent=1))
@@ -81,20 +82,20 @@ def find_point(config: TrainConfig, resume: bool) -> Path | None:
     journal = config.output / JOURNAL
     if int(os.environ.get("RANK", "0")) == 0 and journal.is_file():
         step = int(point.name.rpartition("-")[2]) if point else 0
-        lines = [line for line in read_journal(journal) if line["step"] <= step]
+        lines = [line for line in read_lines(journal) if line["step"] <= step]
         journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return point
 
 
-def read_journal(file: Path) -> list[dict[str, Any]]:
-    """Return the lines of a log that are whole, by step."""
+def read_lines(file: Path) -> list[dict[str, Any]]:
+    """Return the objects in a file of lines, without what a killed run left of its last one."""
     lines = []
-    for text in file.read_text().splitlines() if file.is_file() else []:
+    for text in file.read_text().split("\n") if file.is_file() else []:
         try:
             lines.append(json.loads(text))
-        except ValueError:  # the last one of a killed run
+        except ValueError:
             continue
-    return sorted(lines, key=lambda line: int(line["step"]))
+    return lines
 
 
 def _last_point(folder: Path) -> Path | None:
