@@ -39,9 +39,10 @@ class TrainReport:
 def look_at_output(config: TrainConfig, resume: bool) -> tuple[bool, TrainReport | None]:
     """Return whether the output folder holds a run to go on with, and the report of one that is finished.
 
-    Raises InputError where it holds a run under other settings.
+    Raises InputError where it holds a run under other settings, or what no run of training wrote.
     """
     file = config.output / SETTINGS
+    _check_place(config)
     if not resume or not file.is_file():
         return False, None
     before, settings = json.loads(file.read_text()), _settings(config)
@@ -53,6 +54,21 @@ def look_at_output(config: TrainConfig, resume: bool) -> tuple[bool, TrainReport
         )
     report = config.output / REPORT
     return True, TrainReport(**json.loads(report.read_text())) if report.is_file() else None
+
+
+def _check_place(config: TrainConfig) -> None:
+    """Raise InputError for a folder in which something of somebody else would be overwritten."""
+    output = config.output
+    for key in ("start", "vision_tower", "language_model"):
+        given = getattr(config, key)
+        if given is not None and given.resolve() == output.resolve():
+            raise InputError(f"output {str(output)!r} is also {key}, which training only reads; name another folder")
+    if output.exists() and not output.is_dir():
+        raise InputError(f"output {str(output)!r} is a file; name a folder")
+    if output.is_dir() and not (output / SETTINGS).is_file() and {each.name for each in output.iterdir()} - {RESUME}:
+        raise InputError(
+            f"output {str(output)!r} holds files of which no training knows; name a new or an empty folder"
+        )
 
 
 def clear_output(config: TrainConfig) -> None:

@@ -152,6 +152,16 @@ def test_another_setting_is_not_resumed(direct: Path, tmp_path: Path) -> None:
     assert train(other, Made(4), resume=False).steps == 1
 
 
+def test_nothing_of_somebody_else_is_overwritten(direct: Path, tmp_path: Path) -> None:
+    before = weights(direct)
+    for resume in (True, False):
+        with pytest.raises(InputError, match="is also start, which training only reads"):
+            train(settings(direct, direct), Made(4), resume=resume)
+        with pytest.raises(InputError, match="holds files of which no training knows"):
+            train(settings(direct, direct.parent), Made(4), resume=resume)
+    assert (direct / "config.json").is_file() and weights(direct).keys() == before.keys()
+
+
 def test_broken_samples_are_counted_and_the_others_learned_from(
     direct: Path, footage: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
