@@ -94,7 +94,7 @@ class TrainConfig(BaseModel):
     max_grad_norm: float = Field(default=1.0, ge=0, description="0: no clipping")
     seed: int = Field(default=0, ge=0)
 
-    device: str = Field(default="", description="cpu, cuda; empty: a GPU if there is one")
+    device: Literal["", "cpu", "cuda"] = Field(default="", description="empty: a GPU if there is one")
     bf16: bool | None = Field(default=None, description="compute in bfloat16; default: on a GPU")
     gradient_checkpointing: bool = Field(default=False, description="of the language model: less memory, more time")
     workers: int = Field(default=0, ge=0, description="processes that prepare samples")

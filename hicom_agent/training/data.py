@@ -34,7 +34,7 @@ _ROLES = ("human", "gpt")
 class Talk:
     """One conversation, as a file has it; with guidance on, up to one of its answers."""
 
-    name: str  # for messages: file and id
+    name: str  # for messages: file, place and id
     modal: str  # "video", "image", or "" for words alone
     file: Path | None
     span_s: tuple[float, float] | None  # of a video; None: all of it
@@ -58,7 +58,7 @@ def load_talks(config: TrainConfig) -> tuple[list[Talk], list[Broken]]:
     for number, part in enumerate(parts):
         good: list[Talk] = []
         for i, entry in enumerate(_entries(part.path)):
-            name = f"{part.path.name}: {entry.get('id', f'entry {i}') if isinstance(entry, dict) else f'entry {i}'}"
+            name = f"{part.path.name}[{i}]" + (f" {entry['id']}" if isinstance(entry, dict) and "id" in entry else "")
             try:
                 good.append(parse_talk(entry, part.folder, name))
             except Malformed as error:
@@ -83,6 +83,8 @@ def check_kinds(config: TrainConfig, talks: Sequence[Talk]) -> None:
 
 def parse_talk(entry: Any, folder: Path, name: str) -> Talk:
     """Return one entry of a file as a conversation; raises Malformed."""
+    if isinstance(entry, ValueError):
+        raise Malformed(f"is no JSON: {entry}")
     if not isinstance(entry, dict):
         raise Malformed(f"need an object, got {type(entry).__name__}")
     modal, file = _medium(entry, folder)
@@ -162,19 +164,26 @@ def _parts(config: TrainConfig) -> Iterator[Part]:
 
 
 def _entries(file: Path) -> Iterable[Any]:
-    """Return the entries of a JSON or JSONL file; raises InputError."""
+    """Return the entries of a JSON or JSONL file, for a bad line the error; raises InputError."""
     try:
         if file.stat().st_size > MAX_FILE_BYTES:
             raise InputError(f"{file} is larger than {MAX_FILE_BYTES >> 30} GiB; split it into parts")
         text = file.read_text()
         if file.suffix == ".jsonl":
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
+            return [_entry(line) for line in text.split("\n") if line.strip()]
         found = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"cannot read conversations {file}: {error}") from error
     if not isinstance(found, list):
         raise InputError(f"{file}: need a list of conversations, got {type(found).__name__}")
     return found
+
+
+def _entry(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return ValueError(str(error))
 
 
 class Talks(Dataset[Sample | Broken]):

@@ -14,6 +14,7 @@ from hicom_agent.training.config import TrainConfig
 
 RESUME, TENSORBOARD = "resume", "tensorboard"  # folders in the output
 JOURNAL, SETTINGS, REPORT, PLOT = "log.jsonl", "settings.json", "report.json", "loss.png"
+SKIPPED = "skipped.jsonl"
 _WITHOUT_EFFECT = {"workers", "device", "logging_steps", "save_steps", "tensorboard", "output"}
 WHOLE = "whole"  # in the folder of a point to resume from, written last
 
@@ -38,9 +39,10 @@ class TrainReport:
 def look_at_output(config: TrainConfig, resume: bool) -> tuple[bool, TrainReport | None]:
     """Return whether the output folder holds a run to go on with, and the report of one that is finished.
 
-    Raises InputError where it holds a run under other settings.
+    Raises InputError where it holds a run under other settings, or what no run of training wrote.
     """
     file = config.output / SETTINGS
+    _check_place(config)
     if not resume or not file.is_file():
         return False, None
     before, settings = json.loads(file.read_text()), _settings(config)
@@ -54,6 +56,21 @@ def look_at_output(config: TrainConfig, resume: bool) -> tuple[bool, TrainReport
     return True, TrainReport(**json.loads(report.read_text())) if report.is_file() else None
 
 
+def _check_place(config: TrainConfig) -> None:
+    """Raise InputError for a folder in which something of somebody else would be overwritten."""
+    output = config.output
+    for key in ("start", "vision_tower", "language_model"):
+        given = getattr(config, key)
+        if given is not None and given.resolve() == output.resolve():
+            raise InputError(f"output {str(output)!r} is also {key}, which training only reads; name another folder")
+    if output.exists() and not output.is_dir():
+        raise InputError(f"output {str(output)!r} is a file; name a folder")
+    if output.is_dir() and not (output / SETTINGS).is_file() and {each.name for each in output.iterdir()} - {RESUME}:
+        raise InputError(
+            f"output {str(output)!r} holds files of which no training knows; name a new or an empty folder"
+        )
+
+
 def clear_output(config: TrainConfig) -> None:
     """Take away what another run left in the output folder, and note the settings of this one."""
     if int(os.environ.get("RANK", "0")):
@@ -62,7 +79,7 @@ def clear_output(config: TrainConfig) -> None:
     try:
         for name in (RESUME, TENSORBOARD):
             shutil.rmtree(output / name, ignore_errors=True)
-        for name in (JOURNAL, REPORT, PLOT, "config.json"):
+        for name in (JOURNAL, SKIPPED, REPORT, PLOT, "config.json"):
             (output / name).unlink(missing_ok=True)
         output.mkdir(parents=True, exist_ok=True)
         (output / SETTINGS).write_text(json.dumps(_settings(config), indent=1))
@@ -81,20 +98,20 @@ def find_point(config: TrainConfig, resume: bool) -> Path | None:
     journal = config.output / JOURNAL
     if int(os.environ.get("RANK", "0")) == 0 and journal.is_file():
         step = int(point.name.rpartition("-")[2]) if point else 0
-        lines = [line for line in read_journal(journal) if line["step"] <= step]
+        lines = [line for line in read_lines(journal) if line["step"] <= step]
         journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return point
 
 
-def read_journal(file: Path) -> list[dict[str, Any]]:
-    """Return the lines of a log that are whole, by step."""
+def read_lines(file: Path) -> list[dict[str, Any]]:
+    """Return the objects in a file of lines, without what a killed run left of its last one."""
     lines = []
-    for text in file.read_text().splitlines() if file.is_file() else []:
+    for text in file.read_text().split("\n") if file.is_file() else []:
         try:
             lines.append(json.loads(text))
-        except ValueError:  # the last one of a killed run
+        except ValueError:
             continue
-    return sorted(lines, key=lambda line: int(line["step"]))
+    return lines
 
 
 def _last_point(folder: Path) -> Path | None:

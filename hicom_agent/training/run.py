@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,12 +27,13 @@ from hicom_agent.training.output import (
     PLOT,
     REPORT,
     RESUME,
+    SKIPPED,
     TENSORBOARD,
     TrainReport,
     clear_output,
     find_point,
     look_at_output,
-    read_journal,
+    read_lines,
 )
 from hicom_agent.training.plot import draw_loss
 from hicom_agent.training.samples import Broken, Sample
@@ -99,30 +100,34 @@ def train(
     trainer, point = ready.trainer, find_point(config, resume)
     trainer.train(resume_from_checkpoint=None if point is None else str(point))
     state = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
-    skipped = ready.skipped | _gathered(trainer)
     if trainer.is_world_process_zero():
         # in the type that it was computed in: it is most of the size, and float32 would double it
         ready.model.save(output, state, torch.bfloat16 if trainer.args.bf16 else None)
-    lines = read_journal(output / JOURNAL)
-    tail = [line["loss"] for line in lines[-max(1, len(lines) // 10) :]]
-    report = TrainReport(
-        stage=config.stage,
-        output=str(output),
-        steps=trainer.state.global_step,
-        samples=ready.num_samples,
-        skipped=skipped,
-        loss_start=lines[0]["loss"] if lines else float("nan"),
-        loss_end=sum(tail) / len(tail) if tail else float("nan"),
-        seconds=time.monotonic() - began,
-        resumed_from=int(point.name.rpartition("-")[2]) if point else 0,
-        changes=ready.changes,
-        parameters=_count(ready),
-    )
+    report = _report(config, ready, int(point.name.rpartition("-")[2]) if point else 0, time.monotonic() - began)
     if trainer.is_world_process_zero():
-        (output / PLOT).write_bytes(draw_loss(lines, f"{config.stage}: loss"))
+        (output / PLOT).write_bytes(draw_loss(read_lines(output / JOURNAL), f"{config.stage}: loss"))
         (output / REPORT).write_text(json.dumps(asdict(report), indent=1))
         shutil.rmtree(output / RESUME, ignore_errors=True)
     return report
+
+
+def _report(config: TrainConfig, ready: _Ready, resumed_from: int, seconds: float) -> TrainReport:
+    lines = read_lines(config.output / JOURNAL)
+    tail = [line["loss"] for line in lines[-max(1, len(lines) // 10) :]]
+    met = {line["name"]: line["reason"] for line in read_lines(config.output / SKIPPED)}
+    return TrainReport(
+        stage=config.stage,
+        output=str(config.output),
+        steps=ready.trainer.state.global_step,
+        samples=ready.num_samples,
+        skipped=ready.skipped | met,
+        loss_start=lines[0]["loss"] if lines else float("nan"),
+        loss_end=sum(tail) / len(tail) if tail else float("nan"),
+        seconds=seconds,
+        resumed_from=resumed_from,
+        changes=ready.changes,
+        parameters=_count(ready),
+    )
 
 
 def plan(config: TrainConfig, dataset: Samples | None = None) -> Plan:
@@ -183,9 +188,9 @@ def _make_arguments(config: TrainConfig) -> Any:
     from transformers import TrainingArguments
 
     recipe, world = config.recipe, int(os.environ.get("WORLD_SIZE", "1"))
-    cpu = config.device.startswith("cpu") or not torch.cuda.is_available()
-    if config.device.startswith("cuda") and cpu:
-        raise SetupError(f"device {config.device!r}: there is no GPU here; use cpu")
+    cpu = config.device == "cpu" or not torch.cuda.is_available()
+    if config.device == "cuda" and cpu:
+        raise SetupError("device 'cuda': there is no GPU here; use cpu")
     if recipe.batch % world:
         raise InputError(f"batch {recipe.batch} is not divided by {world} processes; set batch to a multiple of it")
     micro = min(config.micro_batch, recipe.batch // world)
@@ -243,14 +248,6 @@ def _tensorboard(folder: Path) -> Any:
     except ImportError as error:
         raise SetupError(f"{error}; run: pip install 'hicom-agent[train]', or set tensorboard: false") from error
     return TensorBoardCallback(SummaryWriter(str(folder)))
-
-
-def _gathered(trainer: Any) -> dict[str, str]:
-    """Return the broken samples that all processes met."""
-    from accelerate.utils import gather_object
-
-    pairs: Sequence[tuple[str, str]] = gather_object(list(trainer.skipped.items()))
-    return dict(pairs)
 
 
 def _count(ready: _Ready) -> dict[str, int]:

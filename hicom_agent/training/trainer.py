@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from hicom_agent.training.config import TrainConfig
-from hicom_agent.training.output import WHOLE
+from hicom_agent.training.output import SKIPPED, WHOLE
 from hicom_agent.training.samples import collate
 from hicom_agent.training.saving import load_trained, save_trained
 from hicom_agent.types import Progress
@@ -79,6 +79,8 @@ class HIComTrainer(Trainer):  # type: ignore[misc]
             if name not in self.skipped:
                 LOG.warning("%s is skipped: %s", name, reason)
                 self.skipped[name] = reason
+                with (self.train_config.output / SKIPPED).open("a") as file:  # by all processes, line by line
+                    file.write(json.dumps({"name": name, "reason": reason}) + "\n")
         loss: Tensor = super().training_step(model, inputs, num_items_in_batch)
         return loss
 
@@ -136,7 +138,13 @@ class Journal(TrainerCallback):  # type: ignore[misc]
         self._loss = f"loss {logs['loss']:.4f}"
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Show steps, samples a second and the last loss."""
+        """Show steps, samples a second and the last loss.
+
+        After the last step no point to resume from is written: the checkpoint comes next, and Trainer would go on
+        from there for one step too many.
+        """
+        if state.global_step >= state.max_steps:
+            control.should_save = False
         if state.is_world_process_zero:
             seconds = max(1e-6, time.monotonic() - self._began)
             rate = (state.global_step - self._first) * self._samples / seconds

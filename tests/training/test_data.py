@@ -121,11 +121,22 @@ def test_a_broken_conversation_is_named_and_left_out(reason: str, footage: Path,
     file.write_text(json.dumps([BROKEN[reason], good]))
     part = {"path": file, "root": footage}
     talks, broken = load_talks(config_for((part,)))
-    assert [each.name for each in talks] == ["some.json: 2"]
-    assert len(broken) == 1 and broken[0].name.startswith("some.json: ") and reason in broken[0].reason
+    assert [each.name for each in talks] == ["some.json[1] 2"]
+    assert len(broken) == 1 and broken[0].name.startswith("some.json[0]") and reason in broken[0].reason
     file.write_text(json.dumps([BROKEN[reason]]))
-    with pytest.raises(InputError, match=r"of 1 conversations none can be used; the first: some\.json"):
+    with pytest.raises(InputError, match=r"of 1 conversations none can be used; the first: some\.json\[0\]"):
         load_talks(config_for((part,)))
+
+
+def test_a_line_that_is_no_json_is_one_broken_conversation(footage: Path, tmp_path: Path) -> None:
+    lines = (footage / "clips.jsonl").read_text().splitlines()
+    strange = json.loads(lines[0])
+    strange["conversations"][0]["value"] = "one\u2028line"
+    file = tmp_path / "some.jsonl"
+    file.write_text("\n".join([json.dumps(strange, ensure_ascii=False), lines[1][:40], lines[1]]))
+    talks, broken = load_talks(config_for(({"path": file, "root": footage},)))
+    assert len(talks) == 2 and [each.name for each in broken] == ["some.jsonl[1]"]
+    assert broken[0].reason.startswith("is no JSON: ")
 
 
 def test_what_cannot_be_read_is_found_when_it_is_needed(direct: Path, footage: Path, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from hicom_agent.llm import HIComModel
 from hicom_agent.training import plan, train
 from hicom_agent.training.config import TrainConfig
 from hicom_agent.training.data import Talks
-from hicom_agent.training.output import read_journal
+from hicom_agent.training.model import TrainableHICom
+from hicom_agent.training.output import read_lines
 from tests.training.conftest import Made
 
 VISION, TEXT = "model.vision_tower.vision_tower.vision_model.", "model.vision_tower.guide_encoder."
@@ -52,7 +53,7 @@ def test_conditioning_moves_the_projector_and_nothing_else(direct: Path, tmp_pat
     assert not (tmp_path / "out" / "resume").exists()
     picture = cv2.imdecode(np.frombuffer((tmp_path / "out" / "loss.png").read_bytes(), np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None and picture.std() > 0
-    lines = read_journal(tmp_path / "out" / "log.jsonl")
+    lines = read_lines(tmp_path / "out" / "log.jsonl")
     assert [line["step"] for line in lines] == [1, 2, 3, 4] and lines[-1]["loss"] < lines[0]["loss"]
     assert train(config, Made(8)) == report  # finished: nothing is done again
 
@@ -125,9 +126,21 @@ def test_a_killed_run_ends_as_if_it_had_not_been(direct: Path, tmp_path: Path) -
     resumed, report = train(killed, Made(14)), train(whole, Made(14))
     assert resumed.resumed_from == 6 and resumed.steps == report.steps == 12
     assert (resumed.loss_start, resumed.loss_end) == (report.loss_start, report.loss_end)
-    told = [[line["loss"] for line in read_journal(run.output / "log.jsonl")] for run in (killed, whole)]
+    told = [[line["loss"] for line in read_lines(run.output / "log.jsonl")] for run in (killed, whole)]
     assert told[0] == told[1] and len(told[0]) == 12
     assert not moved(killed.output, whole.output)
+
+
+def test_a_run_that_could_not_write_its_checkpoint_takes_no_step_too_many(
+    direct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, whole = (settings(direct, tmp_path / name, max_steps=5, save_steps=1) for name in ("full", "whole"))
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+        patch.setattr(TrainableHICom, "save", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+        train(full, Made(6))
+    resumed, report = train(full, Made(6)), train(whole, Made(6))
+    assert resumed.resumed_from == 4 and resumed.steps == report.steps == 5
+    assert not moved(full.output, whole.output)
 
 
 def test_another_setting_is_not_resumed(direct: Path, tmp_path: Path) -> None:
@@ -137,6 +150,16 @@ def test_another_setting_is_not_resumed(direct: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a run with learning_rate=None, not 0.01; name another output"):
         train(other, Made(4))
     assert train(other, Made(4), resume=False).steps == 1
+
+
+def test_nothing_of_somebody_else_is_overwritten(direct: Path, tmp_path: Path) -> None:
+    before = weights(direct)
+    for resume in (True, False):
+        with pytest.raises(InputError, match="is also start, which training only reads"):
+            train(settings(direct, direct), Made(4), resume=resume)
+        with pytest.raises(InputError, match="holds files of which no training knows"):
+            train(settings(direct, direct.parent), Made(4), resume=resume)
+    assert (direct / "config.json").is_file() and weights(direct).keys() == before.keys()
 
 
 def test_broken_samples_are_counted_and_the_others_learned_from(
@@ -149,8 +172,8 @@ def test_broken_samples_are_counted_and_the_others_learned_from(
     (tmp_path / "some.json").write_text(json.dumps(entries))
     config = settings(direct, tmp_path / "out", stage="align", data=tmp_path / "some.json", epochs=2, batch=1)
     report = train(config.model_copy(update={"micro_batch": 1}))
-    assert report.samples == 2 and set(report.skipped) == {"some.json: bad", "some.json: none"}
-    assert caplog.text.count("some.json: bad") == caplog.text.count("some.json: none") == 1
+    assert report.samples == 2 and set(report.skipped) == {"some.json[1] bad", "some.json[2] none"}
+    assert caplog.text.count("some.json[1] bad") == caplog.text.count("some.json[2] none") == 1
     assert report.steps == 4
 
 
