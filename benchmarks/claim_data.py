@@ -16,7 +16,7 @@ from hicom_agent.encode.siglip import SiglipTower
 from hicom_agent.llm.chat import IGNORED, SENTINELS
 from hicom_agent.training.samples import Sample
 
-GROUP = 4  # frames, rows and columns that average pooling makes one token of
+GROUP = (2, 4, 4)  # frames, rows and columns of which average pooling makes one token
 
 
 @torch.inference_mode()
@@ -44,7 +44,7 @@ class Films:
         values, patches = (torch.from_numpy(np.array(x[number, frames])).float() for x in (self._values, self._patches))
         if not pooled:
             return values, patches
-        size = (min(GROUP, len(values)), GROUP, GROUP)
+        size = (min(GROUP[0], len(values)), *GROUP[1:])
         means = torch.nn.functional.avg_pool3d(values.permute(3, 0, 1, 2)[None], size)[0].permute(1, 2, 3, 0)
         return means, means
 

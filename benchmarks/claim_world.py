@@ -98,9 +98,9 @@ def sprite(colour: str, shape: str, texture: str, digit: int) -> tuple[np.ndarra
 
 
 def make_world(random: np.random.Generator) -> World:
-    """Return a film of six to nine things, fewer where they get in each other's way."""
-    count = int(random.integers(6, 10))
-    colours = random.permutation(list(COLOURS))[: max(2, count - int(random.integers(2, 5)))]
+    """Return a film of two to five things, fewer where they get in each other's way."""
+    count = int(random.integers(2, 6))
+    colours = random.permutation(list(COLOURS))[: max(2, count - int(random.integers(1, 3)))]
     shapes = random.permutation(SHAPES)[: int(random.integers(2, 5))]
     pairs = random.permutation([(c, s) for c in colours for s in shapes])[:count]
     taken = np.zeros((FRAMES, CELLS, CELLS), bool)
