@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from measured import git, processor
 
 from hicom_agent.compress import HIComConfig, HIComProjector
 from hicom_agent.encode.siglip import JointPatches
@@ -209,28 +210,20 @@ def main() -> None:
 
 
 def write(lines: list[Line], load: float) -> None:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True, check=True
-    )
     on_gpu = torch.cuda.is_available()
     machine: dict[str, Any] = {
-        "device": torch.cuda.get_device_name() if on_gpu else _processor(),
+        "device": torch.cuda.get_device_name() if on_gpu else processor(),
         "cores": len(os.sched_getaffinity(0)),
         "load_before": round(load, 2),
     }
     found = {
         "machine": machine,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "commit": commit.stdout.strip(),
+        "commit": git("rev-parse", "--short", "HEAD"),
         "numbers": [asdict(line) for line in lines],
     }
     target = HERE / "results" / ("compress-gpu.json" if on_gpu else "compress.json")
     target.write_text(json.dumps(found, indent=1) + "\n")
-
-
-def _processor() -> str:
-    text = Path("/proc/cpuinfo").read_text()
-    return next((line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")), "unknown")
 
 
 if __name__ == "__main__":

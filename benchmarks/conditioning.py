@@ -17,22 +17,17 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import psutil
 import torch
 from conditioning_data import Set, read_quality, read_truth
-from ingest import processor
+from measured import circumstances
 from quality_metrics import bootstrap_p
 from torch import Tensor
 
@@ -249,24 +244,6 @@ def _difference(found: dict[str, Any]) -> str:
     return f"  {found['mean']:+.3f} [{low:+.3f}, {high:+.3f}] p={found['p']:.4f} {'  ' if found['p'] < 0.05 else 'ns'}"
 
 
-def measured_on() -> dict[str, Any]:
-    """Return machine, versions and commit."""
-    return {
-        "machine": {
-            "processor": processor(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-            "memory_gb": round(psutil.virtual_memory().total / 2**30),
-            "load_before": round(os.getloadavg()[0], 2),
-        },
-        "versions": {"python": platform.python_version()} | {n: version(n) for n in ("hicom-agent", "torch", "numpy")},
-        "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--short", "-uno") else ""),
-    }
-
-
-def _git(*told: str) -> str:
-    return subprocess.run(["git", *told], cwd=RESULT.parent, capture_output=True, text=True).stdout.strip()
-
-
 def check(found: Set) -> None:
     """Assert that the tokens compared are those that `compress` makes."""
     keys, guide = found.items[0], torch.from_numpy(found.guides[0])
@@ -278,7 +255,7 @@ def check(found: Set) -> None:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--out", type=Path, default=RESULT)
-    out, began_s, told = options.parse_args().out, time.perf_counter(), measured_on()
+    out, began_s, told = options.parse_args().out, time.perf_counter(), circumstances("hicom-agent", "torch", "numpy")
     encoder = Workspace(load_settings({"profile": "nano"})).encoder
     sets = [read_truth(encoder), read_quality(encoder)]
     check(sets[0])

@@ -12,7 +12,6 @@ import argparse
 import json
 import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from measured import git
 
 from hicom_agent.compress import HIComConfig, HIComProjector
 from hicom_agent.encode.siglip import SiglipTower, prepare
@@ -264,14 +264,13 @@ def main() -> None:
 
 
 def write(lines: list[Line]) -> None:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True)
     found = {
         "machine": {
             "device": torch.cuda.get_device_name(),
             "memory_gb": torch.cuda.get_device_properties(0).total_memory // 10**9,
         },
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "cuda": torch.version.cuda},
-        "commit": commit.stdout.strip(),
+        "commit": git("rev-parse", "--short", "HEAD"),
         "numbers": [asdict(line) for line in lines],
     }
     (HERE / "results" / "gpu.json").write_text(json.dumps(found, indent=1) + "\n")

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measured import git, processor
 
 from hicom_agent.memory import Store, arrays, index, vectors
 from hicom_agent.memory.index import VectorIndex
@@ -295,15 +296,10 @@ def main() -> None:
 
 
 def write(rows: list[Row], lines: list[Line], load: float) -> None:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True)
-    text = Path("/proc/cpuinfo").read_text()
-    device = next(
-        (line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")), "unknown"
-    )
     found = {
-        "machine": {"device": device, "cores": len(os.sched_getaffinity(0)), "load_before": round(load, 2)},
+        "machine": {"device": processor(), "cores": len(os.sched_getaffinity(0)), "load_before": round(load, 2)},
         "versions": {"python": platform.python_version(), "numpy": version("numpy"), "faiss": index.faiss.__version__},
-        "commit": commit.stdout.strip(),
+        "commit": git("rev-parse", "--short", "HEAD"),
         "rows": [asdict(row) for row in rows],
         "numbers": [asdict(line) for line in lines],
     }

@@ -11,9 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
-import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -23,13 +20,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import av
+import measured
 import psutil
 from looped import make_film
+from measured import Line
 
 from hicom_agent import scenes, video
 from hicom_agent.build import Workspace
@@ -49,23 +47,8 @@ QUESTIONS = (
     "how many cars are there?",
     "what breed is the dog?",
 )
+VERSIONS = ("hicom-agent", "av", "scenedetect", "torch", "ctranslate2", "numpy")
 MODELS = ("lite0", "minilm", "imagenet-labels", "smollm2")
-
-
-@dataclass
-class Line:
-    """One measured number, and what it may be at most."""
-
-    name: str
-    value: float
-    unit: str
-    at_most: float | None = None
-    note: str = ""
-
-    def __str__(self) -> str:
-        bound = "" if self.at_most is None else f"<= {self.at_most:g}"
-        verdict = "" if self.at_most is None else ("holds" if self.value <= self.at_most else "MISSED")
-        return f"{self.name:<46} {self.value:>10.2f} {self.unit:<8} {bound:>8} {verdict:<7} {self.note}"
 
 
 @dataclass
@@ -80,7 +63,7 @@ class Watched:
 
 def main() -> None:
     options = read_options()
-    load = os.getloadavg()[0]
+    around = measured.circumstances(*VERSIONS)
     minutes = 10 if options.quick else options.minutes
     film = make_film(options.footage or [FOOTAGE / name for name in NAMES], BENCH, minutes)
     settings = load_settings({"store": BENCH / "store", "speech": False, "ocr": False})
@@ -95,7 +78,7 @@ def main() -> None:
         found = measure()
         print(*found, sep="\n", flush=True)
         lines += found
-    save(lines, film, minutes, load)
+    save(lines, film, minutes, around)
 
 
 def read_options() -> argparse.Namespace:
@@ -289,35 +272,10 @@ def timed(work: Callable[[], object], times: int = 3) -> float:
 # ---------------------------------------------------------------------- result
 
 
-def save(lines: list[Line], film: Path, minutes: int, load: float) -> None:
+def save(lines: list[Line], film: Path, minutes: int, around: dict[str, Any]) -> None:
     """Write the numbers with what they were measured on."""
-    path = HERE / "results" / "ingest.json"
-    path.parent.mkdir(exist_ok=True)
-    head = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True, check=False
-    )
-    result: dict[str, Any] = {
-        "film": {"name": film.name, "minutes": minutes, "bytes": film.stat().st_size},
-        "machine": {
-            "processor": processor(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-            "memory_gb": round(psutil.virtual_memory().total / 2**30),
-            "load_before": round(load, 2),
-        },
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("hicom-agent", "av", "scenedetect", "torch", "ctranslate2", "numpy")},
-        "commit": head.stdout.strip(),
-        "numbers": [vars(line) for line in lines],
-    }
-    path.write_text(json.dumps(result, indent=1) + "\n")
-
-
-def processor() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()
+    told = {"film": {"name": film.name, "minutes": minutes, "bytes": film.stat().st_size}}
+    measured.save(HERE / "results" / "ingest.json", lines, around | told)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -41,6 +42,7 @@ def circumstances(*packages: str) -> dict[str, Any]:
     """Return machine, versions and commit; the load is that of before."""
     return {
         "machine": {
+            "processor": processor(),
             "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
             "memory_gb": round(psutil.virtual_memory().total / 2**30),
             "load": round(os.getloadavg()[0], 2),
@@ -48,6 +50,14 @@ def circumstances(*packages: str) -> dict[str, Any]:
         "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
         "commit": git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--short", "-uno") else ""),
     }
+
+
+def processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
 
 
 def git(*told: str) -> str:

@@ -13,21 +13,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import statistics
-import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psutil
 import quality_metrics as metrics
-from ingest import processor
+from measured import circumstances
 from quality_films import FILMS, sources
 from quality_questions import Question, questions
 
@@ -69,7 +64,7 @@ class Row:
 
 def main() -> None:
     options = read_options()
-    load = os.getloadavg()[0]
+    around = circumstances(*VERSIONS)
     films = make_films(options.films)
     indexed_s = index(films, options.again)
     began_s = time.perf_counter()
@@ -77,7 +72,7 @@ def main() -> None:
     print(report(rows))
     print(f"\nindexed in {indexed_s:.0f} s, {len(rows)} questions asked in {time.perf_counter() - began_s:.0f} s")
     if options.out:
-        save(options.out, rows, films, {"load_before": round(load, 2), "indexed_s": round(indexed_s, 1)})
+        save(options.out, rows, films, indexed_s, around)
 
 
 def read_options() -> argparse.Namespace:
@@ -249,20 +244,15 @@ def _miss(row: Row) -> str:
     return f"  {row.id} [{row.kind}] {row.text}\n    {why}; sure {row.confidence:.2f}: {told}"
 
 
-def save(path: Path, rows: Sequence[Row], films: Mapping[str, Path], measured: Mapping[str, float]) -> None:
+def save(
+    path: Path, rows: Sequence[Row], films: Mapping[str, Path], indexed_s: float, around: Mapping[str, Any]
+) -> None:
     """Write the numbers and all rows with what they were measured on."""
     halves = by_half(rows)
     result = {
         "films_s": {film.name: film.lasts_s for film in FILMS if film.name in films},
-        "machine": {
-            "processor": processor(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-            "memory_gb": round(psutil.virtual_memory().total / 2**30),
-            "load_before": measured["load_before"],
-        },
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
-        "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--short", "-uno") else ""),
-        "indexed_s": measured["indexed_s"],
+        **around,
+        "indexed_s": round(indexed_s, 1),
         "figures": {half: figures(some) for half, some in halves.items()},
         "kinds": {half: {k: figures(found) for k, found in by_kind(some).items()} for half, some in halves.items()},
         "reliability": {half: _bins(some) for half, some in halves.items()},
@@ -275,10 +265,6 @@ def save(path: Path, rows: Sequence[Row], films: Mapping[str, Path], measured: M
 def _bins(rows: Sequence[Row]) -> list[dict[str, float]]:
     found = metrics.reliability([row.confidence for row in rows], [row.right for row in rows])
     return [{name: round(value, 3) for name, value in b._asdict().items()} for b in found]
-
-
-def _git(*told: str) -> str:
-    return subprocess.run(["git", *told], cwd=HERE, capture_output=True, text=True, check=False).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ import nano_search
 import numpy as np
 import quality
 import torch
-from conditioning import measured_on, spread_patches
+from conditioning import spread_patches
+from measured import circumstances
 from quality_films import FILMS, Card, Film, Shot, place, spoken
 from quality_metrics import bootstrap_p
 from quality_questions import Question, questions
@@ -222,7 +223,8 @@ def report(told: Mapping[str, Any]) -> str:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--out", type=Path, default=RESULT)
-    out, began_s, machine = options.parse_args().out, time.perf_counter(), measured_on()
+    out, began_s = options.parse_args().out, time.perf_counter()
+    machine = circumstances("hicom-agent", "torch", "numpy")
     films = quality.make_films(list(quality.HALVES))
     quality.index(films)
     rows, constants = ask_variants(films)

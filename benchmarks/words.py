@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import platform
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measured import circumstances
 
 from hicom_agent.agent.confidence import log_odds
 from hicom_agent.agent.evidence import KINDS, Asked, find_words
@@ -230,8 +229,7 @@ def main() -> None:
                 f"  {row.film}: {row.text}\n    {'answerable' if row.answerable else 'NOT in the film'}: {row.answer}"
             )
     if options.half == "both":
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True)
-        result = {"python": platform.python_version(), "commit": commit.stdout.strip(), "figures": found}
+        result = circumstances("hicom-agent", "torch") | {"figures": found}
         result["rows"] = [asdict(row) for some in halves.values() for row in some]
         name = f"words-{options.llm.rpartition(':')[2]}.json" if options.llm else "words.json"
         (HERE / "results" / name).write_text(json.dumps(result, indent=1) + "\n")
