@@ -53,7 +53,7 @@ def test_the_readme_names_every_command() -> None:
     assert all(f"`hicom-agent {name}" in readme for name in COMMANDS)
 
 
-@pytest.mark.parametrize("script", ["quality_table.py", "scale_table.py"])
+@pytest.mark.parametrize("script", ["quality_table.py", "scale_table.py", "claim_table.py"])
 def test_documents_say_what_was_measured(script: str) -> None:
     command = [sys.executable, str(Path(__file__).parents[1] / "benchmarks" / script), "--check"]
     assert subprocess.run(command).returncode == 0, f"run benchmarks/{script}"
