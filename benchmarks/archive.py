@@ -120,7 +120,7 @@ def disk_bytes(folder: Path) -> dict[str, int]:
     """Return the bytes of each part, apart from patches and thumbnails, which are stand-ins."""
     parts = {"catalogue": (folder / "catalog.sqlite").stat().st_size}
     for kind in ("frames", "clips", "speech", "texts"):
-        parts[f"cache of {kind}"] = sum(path.stat().st_size for path in folder.glob(f"cache/*-{kind}.faiss"))
+        parts[f"cache of {kind}"] = sum(path.stat().st_size for path in folder.glob(f"cache/*-{kind}.vectors"))
     for name in ("vectors.safetensors", "meta.json", "MANIFEST.json"):
         parts[name] = sum(path.stat().st_size for path in folder.glob(f"*/gen-*/{name}"))
     return parts

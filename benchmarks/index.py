@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from hicom_agent.memory import Store, arrays, index, vectors
+from hicom_agent.memory import Store, flat, index, vectors
 from hicom_agent.memory.index import VectorIndex
 from hicom_agent.testing import make_record
 
@@ -166,10 +166,13 @@ def recall(made: VectorIndex, rows: np.ndarray, questions: np.ndarray) -> float:
     return float(np.mean(found)) / K
 
 
-def build_loop(rows: np.ndarray) -> list[tuple[str, Any]]:
+def build_loop(rows: np.ndarray) -> list[tuple[str, flat.Part]]:
     starts = range(0, len(rows), A_VIDEO)
-    parts = [rows[at : at + A_VIDEO].astype(np.float32) for at in starts]
-    return [(f"{at:016x}", arrays.make_index(part, range(len(part)))) for at, part in zip(starts, parts, strict=True)]
+    parts = [rows[at : at + A_VIDEO].astype(np.float16) for at in starts]
+    return [
+        (f"{at:016x}", flat.Part(np.arange(len(part), dtype=np.int32), flat.flat_of(part)))
+        for at, part in zip(starts, parts, strict=True)
+    ]
 
 
 def build_flat(rows: np.ndarray, flat_until: int = NO_LIMIT) -> VectorIndex:

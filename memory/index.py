@@ -15,11 +15,14 @@ from typing import Any, Literal
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 
 from hicom_agent.memory.flat import (
     SLACK,
     Floats,
     Ids,
+    add_rows,
+    as_float32,
     copy_to_gpu,
     first_of,
     make_flat,
@@ -86,7 +89,7 @@ class VectorIndex:
         """Return whether there are more vectors than this kind is for: then `compact` pays."""
         return self.width % 2 == 0 and len(self) > max(self._flat_until, _GROWTH * self._num_sketched)
 
-    def add(self, ids: Ids, vectors: Floats) -> None:
+    def add(self, ids: Ids, vectors: Floats | NDArray[np.float16]) -> None:
         """Add vectors [n, e]; raises ValueError unless their ids grow and are greater than all before."""
         ids = np.asarray(ids, np.int64)
         if vectors.shape != (len(ids), self.width):
@@ -94,9 +97,10 @@ class VectorIndex:
         known = np.concatenate([self._ids, ids])
         if (np.diff(known[max(0, len(self._ids) - 1) :]) <= 0).any():
             raise ValueError("ids must grow, and each be greater than those added before")
-        self._index.add(np.ascontiguousarray(vectors, np.float32))
+        rows = vectors.astype(np.float16, copy=False)
+        add_rows(self._index, rows)
         if self._sketch is not None:
-            self._sketch.add(vectors)
+            self._sketch.add(as_float32(rows))
         self._ids, self._alive = known, np.concatenate([self._alive, np.ones(len(ids), bool)])
         self._gpu = None
 
@@ -152,6 +156,11 @@ class VectorIndex:
         part = self._index if len(among) == len(self._ids) else part_of(self._index, among)
         _, rows = part.search(question, max(1, min(_DEEPEST, len(among))))
         return among[rows[0]] if len(among) else among
+
+    def part(self, ids: range) -> Any:
+        """Return a flat index of the vectors with these ids, of which none was removed."""
+        start, stop = np.searchsorted(self._ids, (ids.start, ids.stop)).tolist()
+        return part_of(self._index, slice(start, stop))
 
     def _rows_in(self, only: Iterable[range]) -> Ids:
         """Return the rows with ids in these ranges."""

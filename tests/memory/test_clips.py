@@ -31,7 +31,7 @@ def make_older(root: Path) -> None:
     db.execute("DELETE FROM caches WHERE kind = 'clips'")
     db.commit()
     db.close()
-    for path in (root / "cache").glob("*-clips.faiss"):
+    for path in (root / "cache").glob("*-clips.vectors"):
         path.unlink()
 
 
@@ -86,7 +86,7 @@ def test_a_lost_cache_of_clips_changes_no_answer(root: Path) -> None:
     query = np.ones(16, np.float32)
     with Store.open(root) as store:
         before = store.search_vectors("clips", query, 9)
-    for path in (root / "cache").glob("*-clips.faiss"):
+    for path in (root / "cache").glob("*-clips.vectors"):
         path.write_bytes(b"broken")
     with Store.open(root) as store:
         assert store.search_vectors("clips", query, 9) == before != []

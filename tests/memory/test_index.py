@@ -329,7 +329,7 @@ def test_widths_meet_only_by_mistake(store: Store, monkeypatch: pytest.MonkeyPat
 
 def test_lost_cache_files_change_nothing(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = both_ways(store, monkeypatch)
-    for path in (tmp_path / "store" / "cache").glob("*-frames.faiss"):
+    for path in (tmp_path / "store" / "cache").glob("*-frames.vectors"):
         path.unlink()
     with Store.open(tmp_path / "store") as reader:
         assert both_ways(reader, monkeypatch) == expected
