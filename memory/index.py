@@ -42,7 +42,8 @@ NUM_THREADS = 1  # of a search: on a busy machine waking another takes longer (5
 _LOG = logging.getLogger(__name__)
 _CHUNK = 1 << 13
 _DEPTH, _DEPTH_EACH = 1024, 3  # vectors compared of those that the sketch ranks first, and more for each one asked for
-_DEEPEST = 2048  # vectors among which those of many groups are looked for
+_SKETCHED_FROM = 1 << 15  # vectors, from which on groups are looked for by the sketch
+_DEEPEST, _DEPTH_GROUPS = 2048, 512  # vectors among which those of many groups are looked for, and that are compared
 _ROUGH_EACH = 4  # times as many of a group are compared as are wanted, since the sketch may put them in another order
 _FEW = 8  # a part of so many that is asked for is compared without a filter over all
 _GROWTH = 4  # since the sketch was made; then its levels are found again
@@ -59,6 +60,7 @@ class VectorIndex:
     def __init__(self, width: int, *, flat_until: int = FLAT_UNTIL) -> None:
         self.width = width
         self._flat_until = flat_until
+        self._sketched_from = min(flat_until, _SKETCHED_FROM)
         self._ids = np.zeros(0, np.int64)  # of each row, growing
         self._alive = np.zeros(0, bool)
         self._index = make_flat(width)
@@ -71,8 +73,8 @@ class VectorIndex:
 
     @property
     def kind(self) -> Literal["flat", "sketched"]:
-        """Return whether all vectors are looked at, or those that a sketch ranks first."""
-        return "flat" if self._sketch is None else "sketched"
+        """Return whether all vectors are looked at, or those that a sketch ranks first; for groups it is one sooner."""
+        return "flat" if self._sketch is None or len(self) <= self._flat_until else "sketched"
 
     @property
     def num_bytes(self) -> int:
@@ -87,7 +89,7 @@ class VectorIndex:
     @property
     def outgrown(self) -> bool:
         """Return whether there are more vectors than this kind is for: then `compact` pays."""
-        return self.width % 2 == 0 and len(self) > max(self._flat_until, _GROWTH * self._num_sketched)
+        return self.width % 2 == 0 and len(self) > max(self._sketched_from, _GROWTH * self._num_sketched)
 
     def add(self, ids: Ids, vectors: Floats | NDArray[np.float16]) -> None:
         """Add vectors [n, e]; raises ValueError unless their ids grow and are greater than all before."""
@@ -141,7 +143,7 @@ class VectorIndex:
         question = np.ascontiguousarray(query, np.float32).reshape(1, -1)
         with threads(NUM_THREADS):
             rows = self._foremost(question, None if only is None else self._rows_in(only))
-            rows = rows[first_of(group_of(self._ids[rows]), _ROUGH_EACH * each)][: max(_DEPTH, _ROUGH_EACH * k)]
+            rows = rows[first_of(group_of(self._ids[rows]), _ROUGH_EACH * each)][: max(_DEPTH_GROUPS, _ROUGH_EACH * k)]
             cosines = products(self._vectors(rows), question) if len(rows) else np.zeros(0, np.float32)
         order = np.lexsort((rows, -cosines))
         order = order[first_of(group_of(self._ids[rows[order]]), each)][:k]
@@ -190,7 +192,7 @@ class VectorIndex:
         More are compared as long as one of the k nearest lies among the last that the sketch gave: then others may lie
         beyond, and of rows that are the same some were cut off.
         """
-        if self._sketch is None:
+        if self._sketch is None or self.kind == "flat":
             return None
         asked = _DEPTH + _DEPTH_EACH * k
         while 2 * asked < len(self._ids):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -16,13 +15,13 @@ from hicom_agent.memory.arrays import Generation
 from hicom_agent.memory.catalog import CACHE, CacheFile, Published
 from hicom_agent.memory.flat import Floats, Part, flat_of, nearest, products, threads, vectors_of
 from hicom_agent.memory.index import NUM_THREADS
+from hicom_agent.memory.known import Known
 from hicom_agent.memory.merged import Merged, check_width
 from hicom_agent.memory.table import Table, load_table
 
 _NUM_OPEN = 128
 _PART_BYTES = 1 << 28
 MANY = 16  # videos, from which on they are asked as one collection
-_NUM_FOUND = 16  # connections and kinds
 
 
 class Shelf:
@@ -35,8 +34,6 @@ class Shelf:
         self._parts: OrderedDict[tuple[Published, str], Part] = OrderedDict()
         self._num_bytes = 0
         self._merged: dict[str, Merged] = {}
-        self._found: OrderedDict[tuple[int, str], tuple[sqlite3.Connection, int, dict[Published, CacheFile]]]
-        self._found = OrderedDict()
 
     def generation(self, which: Published) -> Generation:
         """Return an opened generation; raises StoreCorrupt."""
@@ -78,7 +75,7 @@ class Shelf:
 
     def search(
         self,
-        db: sqlite3.Connection,
+        known: Known,
         kind: str,
         query: Floats,
         k: int,
@@ -93,10 +90,10 @@ class Shelf:
         """
         question = np.asarray(query, np.float32).reshape(-1) / (float(np.linalg.norm(query)) or 1.0)
         if video_ids is not None and len(video_ids) < MANY:
-            committed = wanted = dict(queries.indexed(db, kind, video_ids, profile))
+            committed = wanted = dict(queries.indexed(known.db, kind, video_ids, profile))
         else:
-            committed = self._committed(db, kind)
-            wanted = _choose(committed, video_ids, profile)
+            committed = _committed(known, kind)
+            wanted = _choose(known, kind, video_ids, profile)
         if len(wanted) < MANY:
             parts = ((which.video_id, self.part(which, kind, cache)) for which, cache in wanted.items())
             return best_of(((video_id, part) for video_id, part in parts if part is not None), question, k, per_video)
@@ -108,23 +105,14 @@ class Shelf:
 
         return merged.search(wanted, committed, question, k, load, per_video)
 
-    def has_more(self, db: sqlite3.Connection, kind: str, other: str) -> bool:
-        """Return whether more videos have vectors of one kind than of the other."""
-        return len(self._committed(db, kind)) > len(self._committed(db, other))
+    def open(self, known: Known, kind: str, video_ids: Sequence[str]) -> None:
+        """Keep the vectors of these videos open."""
+        for which, cache in queries.indexed(known.db, kind, video_ids, ""):
+            self.part(which, kind, cache)
 
-    def _committed(self, db: sqlite3.Connection, kind: str) -> dict[Published, CacheFile]:
-        """Return all generations with vectors of a kind; reading a thousand takes 7 ms, so only after a change."""
-        version = db.execute("PRAGMA data_version").fetchone()[0]  # tells changes to this connection alone
-        with self._lock:
-            _, known, found = self._found.get((id(db), kind), (None, None, {}))
-        if known == version:
-            return found
-        found = dict(queries.indexed(db, kind, None, ""))
-        with self._lock:
-            self._found[id(db), kind] = db, version, found  # kept with it, so that its id stays its own
-            while len(self._found) > _NUM_FOUND:
-                self._found.popitem(last=False)
-        return found
+    def has_more(self, known: Known, kind: str, other: str) -> bool:
+        """Return whether more videos have vectors of one kind than of the other."""
+        return len(_committed(known, kind)) > len(_committed(known, other))
 
     def close(self) -> None:
         """Let go of everything."""
@@ -132,15 +120,19 @@ class Shelf:
             self._generations.clear()
             self._parts.clear()
             self._merged.clear()
-            self._found.clear()
             self._num_bytes = 0
 
 
-def _choose(
-    committed: dict[Published, CacheFile], video_ids: Sequence[str] | None, profile: str
-) -> dict[Published, CacheFile]:
+def _committed(known: Known, kind: str) -> dict[Published, CacheFile]:
+    """Return all generations with vectors of a kind; reading a thousand takes 7 ms."""
+    return known.of(f"vectors of {kind}", lambda db: dict(queries.indexed(db, kind, None, "")))
+
+
+def _choose(known: Known, kind: str, video_ids: Sequence[str] | None, profile: str) -> dict[Published, CacheFile]:
     """Return those of these videos and this profile; the very same mapping if that is all."""
-    if video_ids is None and (not profile or {which.profile for which in committed} <= {profile}):
+    committed = _committed(known, kind)
+    profiles = known.of(f"profiles of {kind}", lambda db: {which.profile for which in committed})
+    if video_ids is None and (not profile or profiles <= {profile}):
         return committed  # to hash a thousand takes 4 ms
     ids = None if video_ids is None else set(video_ids)
     chosen = {
@@ -163,7 +155,7 @@ def best_of(
     With `per_part`, at most so many of each.
     Raises ValueError unless all have vectors of that width.
     """
-    hits: list[tuple[str, int, float]] = []
+    each: list[list[tuple[str, int, float]]] = []
     for video_id, part in found:
         check_width(video_id, part.index.d, question)
         with threads(NUM_THREADS):
@@ -171,5 +163,7 @@ def best_of(
             cosines = products(vectors_of(part.index, rows), question.reshape(1, -1))
         entries = part.entries[rows]
         best = np.lexsort((entries, -cosines))[: min(k, per_part or k)]
-        hits += zip([video_id] * len(best), entries[best].tolist(), cosines[best].tolist(), strict=True)
-    return heapq.nsmallest(k, hits, key=lambda hit: (-hit[2], hit[0], hit[1]))
+        each.append(list(zip([video_id] * len(best), entries[best].tolist(), cosines[best].tolist(), strict=True)))
+    if len(each) == 1:
+        return each[0]
+    return heapq.nsmallest(k, (hit for hits in each for hit in hits), key=lambda hit: (-hit[2], hit[0], hit[1]))

@@ -110,14 +110,15 @@ def _of_kind(spans: list[str], question: str) -> list[str]:
 def _is_met(word: str, known: set[str], text: str) -> bool:
     if word in known or not _KIN.get(word, _NO_KIN).isdisjoint(known):
         return True
-    if any(other[:5] == word[:5] and _is_one_word(word, other) for other in known):
+    start = word[:5]
+    if len(start) == 5 and any(other.startswith(start) and _is_one_word(word, other) for other in known):
         return True
     return asks_for(word, text) or _is_part_of_day(word, text)
 
 
 def _is_part_of_day(word: str, text: str) -> bool:
-    hours = _PART_OF_DAY.get(word, ())
-    return any(int(hour) in hours for hour in re.findall(r"\b(\d{1,2})[:.]\d{2}\b", text))
+    hours = _PART_OF_DAY.get(word)
+    return hours is not None and any(int(hour) in hours for hour in re.findall(r"\b(\d{1,2})[:.]\d{2}\b", text))
 
 
 def _is_one_word(one: str, other: str) -> bool:
