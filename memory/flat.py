@@ -82,12 +82,12 @@ def first_of(groups: Ids, each: int) -> NDArray[np.bool_]:
 
 def part_of(index: Any, rows: Ids | slice) -> Any:
     """Return a flat index of some rows of another."""
-    return flat_of(_rows_of(index)[rows])
+    return flat_of(rows_of(index, rows))
 
 
 def vectors_of(index: Any, rows: Ids | slice) -> Floats:
     """Return rows of a flat index, [n, e]."""
-    return as_float32(_rows_of(index)[rows])
+    return as_float32(rows_of(index, rows))
 
 
 def as_float32(rows: NDArray[np.float16]) -> Floats:
@@ -95,11 +95,11 @@ def as_float32(rows: NDArray[np.float16]) -> Floats:
     return _FLOAT16.take(rows.view(np.uint16))
 
 
-def _rows_of(index: Any) -> NDArray[np.float16]:
-    """Return what a flat index holds, [n, e], as long as nothing is added to it."""
+def rows_of(index: Any, rows: Ids | slice) -> NDArray[np.float16]:
+    """Return rows of a flat index as it holds them, [n, e]; a slice lasts until something is added to it."""
     codes = _faiss.rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size)
-    rows: NDArray[np.float16] = codes.view(np.float16).reshape(-1, index.d)
-    return rows
+    found: NDArray[np.float16] = codes.view(np.float16).reshape(-1, index.d)[rows]
+    return found
 
 
 def products(vectors: Floats, question: Floats) -> Floats:

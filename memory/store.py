@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +23,7 @@ from hicom_agent.memory.queries import EVERY, VideoFilter, VideoRow
 from hicom_agent.memory.recovery import recover
 from hicom_agent.memory.words import search_words
 from hicom_agent.memory.writer import Writer
+from hicom_agent.settings import TOKEN_BYTES
 from hicom_agent.types import Clip, Damage, Record, ScreenText, StoredFrame, Utterance, VideoInfo
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["frames", "speech", "texts", "clips"]
 WordKind = Literal["speech", "texts"]
-TOKEN_BYTES = 512 * 2**20  # of tokens compressed under questions; some 200 questions with the small models
 
 
 class Store:
@@ -265,14 +264,6 @@ class Store:
             raise ValueError("the question's vector holds what is not a number")
         with self._knowing() as known:
             return self._shelf().search(known, kind, query, k, video_ids, profile, per_video)
-
-    @contextmanager
-    def reading_ahead(self, kind: Kind, video_ids: Sequence[str]) -> Iterator[None]:
-        """Open the vectors of these videos beside what is done inside, since each will be searched after it."""
-        with self._knowing() as known, ThreadPoolExecutor(1) as pool:
-            done = pool.submit(self._shelf().open, known, kind, video_ids)
-            yield
-            done.result()
 
     def search_words(
         self, kind: WordKind, query: str, k: int, video_ids: Sequence[str] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -13,7 +12,7 @@ import numpy as np
 from hicom_agent.memory import queries
 from hicom_agent.memory.arrays import Generation
 from hicom_agent.memory.catalog import CACHE, CacheFile, Published
-from hicom_agent.memory.flat import Floats, Part, flat_of, nearest, products, threads, vectors_of
+from hicom_agent.memory.flat import Floats, Part, as_float32, first_of, flat_of, nearest, products, rows_of, threads
 from hicom_agent.memory.index import NUM_THREADS
 from hicom_agent.memory.known import Known
 from hicom_agent.memory.merged import Merged, check_width
@@ -105,11 +104,6 @@ class Shelf:
 
         return merged.search(wanted, committed, question, k, load, per_video)
 
-    def open(self, known: Known, kind: str, video_ids: Sequence[str]) -> None:
-        """Keep the vectors of these videos open."""
-        for which, cache in queries.indexed(known.db, kind, video_ids, ""):
-            self.part(which, kind, cache)
-
     def has_more(self, known: Known, kind: str, other: str) -> bool:
         """Return whether more videos have vectors of one kind than of the other."""
         return len(_committed(known, kind)) > len(_committed(known, other))
@@ -155,15 +149,23 @@ def best_of(
     With `per_part`, at most so many of each.
     Raises ValueError unless all have vectors of that width.
     """
-    each: list[list[tuple[str, int, float]]] = []
-    for video_id, part in found:
-        check_width(video_id, part.index.d, question)
-        with threads(NUM_THREADS):
-            rows = nearest(part.index, question.reshape(1, -1), k)
-            cosines = products(vectors_of(part.index, rows), question.reshape(1, -1))
-        entries = part.entries[rows]
-        best = np.lexsort((entries, -cosines))[: min(k, per_part or k)]
-        each.append(list(zip([video_id] * len(best), entries[best].tolist(), cosines[best].tolist(), strict=True)))
-    if len(each) == 1:
-        return each[0]
-    return heapq.nsmallest(k, (hit for hits in each for hit in hits), key=lambda hit: (-hit[2], hit[0], hit[1]))
+    asked, ids, entries, vectors = question.reshape(1, -1), [], [], []
+    with threads(NUM_THREADS):
+        for video_id, part in found:
+            check_width(video_id, part.index.d, question)
+            rows = nearest(part.index, asked, k if per_part is None else min(k, per_part))
+            ids.append(video_id)
+            entries.append(part.entries[rows])
+            vectors.append(rows_of(part.index, rows))
+        if not ids:
+            return []
+        cosines = products(as_float32(np.concatenate(vectors)), asked)
+    place = np.argsort(np.argsort(np.array(ids), kind="stable"), kind="stable")  # in the order of ids
+    video, entry = np.repeat(place, [len(each) for each in entries]), np.concatenate(entries)
+    order = np.lexsort((entry, video, -cosines))
+    best = (order if per_part is None else order[first_of(video[order], per_part)])[:k]
+    names = sorted(ids)
+    return [
+        (names[at], index, cosine)
+        for at, index, cosine in zip(video[best].tolist(), entry[best].tolist(), cosines[best].tolist(), strict=True)
+    ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -97,10 +96,8 @@ class Asked:
 def find_lines(
     store: Store, asked: Asked, videos: Sequence[str], limit: int, per_video: int | None = None
 ) -> list[Evidence]:
-    """Return what was said and what was written that bears on the question, looked for at the same time."""
-    with ThreadPoolExecutor(len(KINDS)) as pool:
-        found = pool.map(lambda kind: find_words(store, kind, asked, videos, limit, per_video), KINDS)
-    return [piece for pieces in found for piece in pieces]
+    """Return what was said and what was written that bears on the question."""
+    return [piece for kind in KINDS for piece in find_words(store, kind, asked, videos, limit, per_video)]
 
 
 def find_words(
