@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from hicom_agent.agent.evidence import KINDS, Found, Kind, words_of_each
+from hicom_agent.agent.evidence import KINDS, Found, Kind, fuse, words_of_each
 
 if TYPE_CHECKING:
     from hicom_agent.agent.film import Encoder
@@ -34,11 +33,8 @@ def route(
     among = store.video_ids() if video_ids is None else list(dict.fromkeys(video_ids))
     if len(among) <= limit:
         return among
-    scores: dict[str, float] = defaultdict(float)
-    for found in _ways(store, encoder, query, None if video_ids is None else among, limit):
-        for rank, (video_id, _, _) in enumerate(found):
-            scores[video_id] += 1 / (RANK_OFFSET + rank + 1)
-    return sorted(scores, key=lambda video_id: (-scores[video_id], video_id))[:limit]
+    ways = _ways(store, encoder, query, None if video_ids is None else among, limit)
+    return list(fuse([[video_id for video_id, _, _ in found] for found in ways], RANK_OFFSET))[:limit]
 
 
 def num_routed(limit: int, per_video: int) -> int:
