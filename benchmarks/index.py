@@ -51,7 +51,6 @@ class Row:
     times_numpy: float = 1.0
     build_s: float = 0.0
     bytes_each: float = 0.0  # resident memory that it took, by vector
-    file_bytes_each: float = 0.0
     recall: dict[str, float] = field(default_factory=dict)  # of the 20 nearest, by kind of question
     one_video_ms: float = 0.0
     tenth_ms: float = 0.0  # asking 10 % of the videos
@@ -144,7 +143,6 @@ def measure_loop(row: Row, made: list[tuple[str, Any]], asked: Sequence[np.ndarr
 
 
 def measure_changes(row: Row, made: VectorIndex, asked: Sequence[np.ndarray]) -> None:
-    row.file_bytes_each = len(made.to_bytes()) / row.num
     films = [range(start, min(start + A_VIDEO, row.num)) for start in range(0, row.num, A_VIDEO)]
     row.one_video_ms = times_ms(asked, lambda question: made.search(question, K, films[3:4]))[0]
     row.tenth_ms = times_ms(asked, lambda question: made.search(question, K, films[::10]))[0]
@@ -262,8 +260,7 @@ def show(row: Row) -> None:
     print(
         f"{row.way:<6}{row.num:>7}{row.p50_ms:>8.2f}{row.p95_ms:>8.2f}{row.times_numpy:>7.2f}"
         f"{row.two_threads_ms or float('nan'):>8.2f}{row.build_s:>9.2f}{row.bytes_each:>7.0f}"
-        f"{row.file_bytes_each:>7.0f}  {recalls:<18}"
-        + "".join(f"{value:>9.2f}" if value else f"{'-':>9}" for value in more),
+        f"  {recalls:<18}" + "".join(f"{value:>9.2f}" if value else f"{'-':>9}" for value in more),
         flush=True,
     )
 
@@ -279,7 +276,7 @@ def main() -> None:
         return
     load, sizes = os.getloadavg()[0], [1000, 10_000] if options.quick else [1000, 10_000, 100_000, 300_000]
     rows: list[Row] = []
-    print("way       num  p50 ms     p95  x npy 2 thr's  build s  B/vec B/file  like near random  ", end="")
+    print("way       num  p50 ms     p95  x npy 2 thr's  build s  B/vec  like near random  ", end="")
     print("  1 video     10 %    -20 %  compact'd  in s")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vectors.npy"
@@ -305,7 +302,7 @@ def write(rows: list[Row], lines: list[Line], load: float) -> None:
     )
     found = {
         "machine": {"device": device, "cores": len(os.sched_getaffinity(0)), "load_before": round(load, 2)},
-        "versions": {"python": platform.python_version(), "numpy": version("numpy"), "faiss": index.faiss.__version__},
+        "versions": {"python": platform.python_version(), "numpy": version("numpy"), "faiss": flat.faiss.__version__},
         "commit": commit.stdout.strip(),
         "rows": [asdict(row) for row in rows],
         "numbers": [asdict(line) for line in lines],

@@ -8,12 +8,10 @@ Numbers are kept as float16, as generations hold them, so nothing of those is lo
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -233,23 +231,3 @@ class VectorIndex:
         rows = np.sort(np.random.default_rng(0).permutation(len(self._ids))[:_SAMPLE])
         parts = (self._vectors(slice(start, start + _CHUNK)) for start in range(0, len(self._ids), _CHUNK))
         return Sketch(self._vectors(rows), parts)
-
-    def to_bytes(self) -> bytes:
-        """Return all of it as bytes."""
-        file = io.BytesIO()
-        numbers = np.array([self.width, self._flat_until, self._num_sketched], np.int64)
-        sketch = np.zeros(0, np.uint8) if self._sketch is None else self._sketch.to_bytes()
-        index = faiss.serialize_index(self._index)
-        np.savez(file, numbers=numbers, ids=self._ids, alive=self._alive, index=index, sketch=sketch)
-        return file.getvalue()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> VectorIndex:
-        """Return what `to_bytes` was called on; FAISS trusts what it reads, so give only what you know by its hash."""
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            width, flat_until, num_sketched = (int(number) for number in arrays["numbers"])
-            made = cls(width, flat_until=flat_until)
-            made._ids, made._alive, made._num_sketched = arrays["ids"], arrays["alive"], num_sketched
-            made._index = faiss.deserialize_index(arrays["index"])
-            made._sketch = Sketch.from_bytes(arrays["sketch"]) if len(arrays["sketch"]) else None
-        return made
