@@ -17,14 +17,6 @@ from hicom_agent.types import Clip, StoredFrame, VideoInfo
 A, B = "00000000000000aa", "00000000000000bb"
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    with Store.open(tmp_path / "store", write=True) as store:
-        store.commit(make_record(1))
-        store.commit(make_record(2, video_id=B))
-    return tmp_path / "store"
-
-
 def make_older(root: Path) -> None:
     """Take the vectors of clips out of a store, as a version wrote it that had none."""
     db = sqlite3.connect(root / "catalog.sqlite")

@@ -21,14 +21,6 @@ A, B = "00000000000000aa", "00000000000000bb"
 GENERATION = ["vectors.safetensors", "patches.safetensors", "thumbs.bin", "meta.json", "MANIFEST.json"]
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    with Store.open(tmp_path / "store", write=True) as store:
-        store.commit(make_record(1))
-        store.commit(make_record(2, video_id=B))
-    return tmp_path / "store"
-
-
 def flip(path: Path, at: int) -> None:
     data = bytearray(path.read_bytes())
     data[at] ^= 0x10
