@@ -120,7 +120,7 @@ def disk_bytes(folder: Path) -> dict[str, int]:
     """Return the bytes of each part, apart from patches and thumbnails, which are stand-ins."""
     parts = {"catalogue": (folder / "catalog.sqlite").stat().st_size}
     for kind in ("frames", "clips", "speech", "texts"):
-        parts[f"cache of {kind}"] = sum(path.stat().st_size for path in folder.glob(f"cache/*-{kind}.faiss"))
+        parts[f"cache of {kind}"] = sum(path.stat().st_size for path in folder.glob(f"cache/*-{kind}.vectors"))
     for name in ("vectors.safetensors", "meta.json", "MANIFEST.json"):
         parts[name] = sum(path.stat().st_size for path in folder.glob(f"*/gen-*/{name}"))
     return parts
@@ -164,16 +164,16 @@ def measure_part(hours: int) -> dict[str, Any]:
 def measure_search(store: Any, needles: Sequence[Needle]) -> dict[str, Any]:
     """Measure what the caller waits, and beside it what the processor worked, for the machine is seldom alone."""
     from hicom_agent.agent.film import Film
-    from hicom_agent.agent.route import ROUTED, route
+    from hicom_agent.agent.route import num_routed, route
 
     reader: Any = Reader(needles)
     steps: dict[str, Step] = {name: Step() for name in ("route", "lines_in_chosen", "frames_in_chosen", "search")}
     for needle in [needles[0], *needles]:
         with store.snapshot() as still, steps["search"]:
             with steps["route"]:
-                chosen = route(still, reader, needle.text, None, ROUTED)
+                chosen = route(still, reader, needle.text, None, num_routed(HITS, PER_VIDEO))
             with steps["lines_in_chosen"]:
-                find_lines(still, needle, chosen)
+                lines_in(still, needle, chosen)
             with steps["frames_in_chosen"]:
                 for video_id in chosen:
                     still.search_vectors("frames", needle.guide, CLIPS_ASKED, [video_id])
@@ -205,13 +205,12 @@ class Step:
         return spread(self.waited_ms[1:]) | {f"cpu_{name}": ms for name, ms in spread(self.worked_ms[1:]).items()}
 
 
-def find_lines(store: Any, needle: Needle, chosen: Sequence[str]) -> None:
+def lines_in(store: Any, needle: Needle, chosen: Sequence[str]) -> None:
     """Find lines in the chosen videos as Agent.search does, by meaning and by words."""
-    from hicom_agent.agent.evidence import KINDS, Asked, find_words
+    from hicom_agent.agent.evidence import Asked, find_lines
 
     asked = Asked(needle.text, needle.sentence, needle.text, topical=True)
-    for kind in KINDS:
-        find_words(store, kind, asked, chosen, HITS, PER_VIDEO)
+    find_lines(store, asked, chosen, HITS, PER_VIDEO)
 
 
 def parts_ms(store: Any, needles: Sequence[Needle]) -> dict[str, list[float]]:
@@ -326,7 +325,7 @@ def lines_of(sizes: Sequence[dict[str, Any]], spent: dict[int, dict[str, float]]
         lines.append(Line(f"{hours} hours, on disk without pictures", sum(size["disk"].values()) / 2**30, "GB"))
         lines.append(Line(f"{hours} hours, merging one", spent[hours]["merge_s"] / spent[hours]["merged"], "s"))
         for kind, recall in size["recall"].items():
-            lines.append(Line(f"{hours} hours, {kind}, right video among 16", recall["16"], ""))
+            lines.append(Line(f"{hours} hours, {kind}, right video among 8", recall["8"], ""))
     lines += list(growth(sizes))
     if real:
         lines.append(Line("reading a question", real["read_question_ms"], "ms"))

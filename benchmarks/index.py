@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from measured import git, processor
 
-from hicom_agent.memory import Store, arrays, index, vectors
+from hicom_agent.memory import Store, flat, index, vectors
 from hicom_agent.memory.index import VectorIndex
 from hicom_agent.testing import make_record
 
@@ -52,7 +52,6 @@ class Row:
     times_numpy: float = 1.0
     build_s: float = 0.0
     bytes_each: float = 0.0  # resident memory that it took, by vector
-    file_bytes_each: float = 0.0
     recall: dict[str, float] = field(default_factory=dict)  # of the 20 nearest, by kind of question
     one_video_ms: float = 0.0
     tenth_ms: float = 0.0  # asking 10 % of the videos
@@ -145,7 +144,6 @@ def measure_loop(row: Row, made: list[tuple[str, Any]], asked: Sequence[np.ndarr
 
 
 def measure_changes(row: Row, made: VectorIndex, asked: Sequence[np.ndarray]) -> None:
-    row.file_bytes_each = len(made.to_bytes()) / row.num
     films = [range(start, min(start + A_VIDEO, row.num)) for start in range(0, row.num, A_VIDEO)]
     row.one_video_ms = times_ms(asked, lambda question: made.search(question, K, films[3:4]))[0]
     row.tenth_ms = times_ms(asked, lambda question: made.search(question, K, films[::10]))[0]
@@ -167,10 +165,13 @@ def recall(made: VectorIndex, rows: np.ndarray, questions: np.ndarray) -> float:
     return float(np.mean(found)) / K
 
 
-def build_loop(rows: np.ndarray) -> list[tuple[str, Any]]:
+def build_loop(rows: np.ndarray) -> list[tuple[str, flat.Part]]:
     starts = range(0, len(rows), A_VIDEO)
-    parts = [rows[at : at + A_VIDEO].astype(np.float32) for at in starts]
-    return [(f"{at:016x}", arrays.make_index(part, range(len(part)))) for at, part in zip(starts, parts, strict=True)]
+    parts = [rows[at : at + A_VIDEO].astype(np.float16) for at in starts]
+    return [
+        (f"{at:016x}", flat.Part(np.arange(len(part), dtype=np.int32), flat.flat_of(part)))
+        for at, part in zip(starts, parts, strict=True)
+    ]
 
 
 def build_flat(rows: np.ndarray, flat_until: int = NO_LIMIT) -> VectorIndex:
@@ -260,8 +261,7 @@ def show(row: Row) -> None:
     print(
         f"{row.way:<6}{row.num:>7}{row.p50_ms:>8.2f}{row.p95_ms:>8.2f}{row.times_numpy:>7.2f}"
         f"{row.two_threads_ms or float('nan'):>8.2f}{row.build_s:>9.2f}{row.bytes_each:>7.0f}"
-        f"{row.file_bytes_each:>7.0f}  {recalls:<18}"
-        + "".join(f"{value:>9.2f}" if value else f"{'-':>9}" for value in more),
+        f"  {recalls:<18}" + "".join(f"{value:>9.2f}" if value else f"{'-':>9}" for value in more),
         flush=True,
     )
 
@@ -277,7 +277,7 @@ def main() -> None:
         return
     load, sizes = os.getloadavg()[0], [1000, 10_000] if options.quick else [1000, 10_000, 100_000, 300_000]
     rows: list[Row] = []
-    print("way       num  p50 ms     p95  x npy 2 thr's  build s  B/vec B/file  like near random  ", end="")
+    print("way       num  p50 ms     p95  x npy 2 thr's  build s  B/vec  like near random  ", end="")
     print("  1 video     10 %    -20 %  compact'd  in s")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vectors.npy"
@@ -298,7 +298,7 @@ def main() -> None:
 def write(rows: list[Row], lines: list[Line], load: float) -> None:
     found = {
         "machine": {"device": processor(), "cores": len(os.sched_getaffinity(0)), "load_before": round(load, 2)},
-        "versions": {"python": platform.python_version(), "numpy": version("numpy"), "faiss": index.faiss.__version__},
+        "versions": {"python": platform.python_version(), "numpy": version("numpy"), "faiss": flat.faiss.__version__},
         "commit": git("rev-parse", "--short", "HEAD"),
         "rows": [asdict(row) for row in rows],
         "numbers": [asdict(line) for line in lines],

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hicom_agent.errors import InputError
 
 PREFIX = "HICOM_AGENT_"
+TOKEN_BYTES = 512 * 2**20  # some 200 questions with the small models
 
 
 class Settings(BaseModel):
@@ -32,7 +33,7 @@ class Settings(BaseModel):
     device: str = Field(default="", description="of hicom-7b, such as cuda:1 or cpu; empty: a GPU if there is one")
     max_visual_tokens: int = Field(default=2624, ge=128, description="of hicom-7b, shown to its language model at once")
     token_bytes: int = Field(
-        default=512 * 2**20, ge=0, description="of tokens compressed under questions, kept per store; 0: none"
+        default=TOKEN_BYTES, ge=0, description="of tokens compressed under questions, kept per store; 0: none"
     )
     llm: str = Field(default="", description="a LangChain chat model such as ollama:qwen3, or packaged:qwen-500m")
     speech: bool = True

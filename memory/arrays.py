@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from hicom_agent.errors import StoreCorrupt
-from hicom_agent.memory.flat import Floats
 from hicom_agent.memory.generations import check_file, read_manifest, read_meta, unit
+from hicom_agent.memory.table import Table, make_table
 
 _open_file: Any = safe_open  # it has no types
+Floats = NDArray[np.float32]
 
 
 class Generation:
@@ -48,14 +48,14 @@ class Generation:
             return np.zeros((0, 0), np.float32)
         return np.asarray(self._vectors.get_tensor(kind), np.float32)
 
-    def index(self, kind: str) -> Any | None:
-        """Return a new index over the vectors of a kind, None if there are none; it answers with indexes of entries."""
+    def table(self, kind: str) -> Table | None:
+        """Return the vectors of a kind and what entry each is of, None if there are none."""
         if kind == "clips":
             entries, vectors = self._clips()
         else:
             vectors = self.vectors(kind)
             entries = self._small["rows.kept"] if kind == "frames" else range(len(vectors))
-        return make_index(vectors, entries) if len(vectors) else None
+        return make_table(entries, vectors) if len(vectors) else None
 
     def _clips(self) -> tuple[Sequence[int], Floats]:
         """Return which clips have frames with vectors, and their mean directions [n, e]."""
@@ -129,10 +129,3 @@ def _runs(rows: Sequence[int]) -> list[tuple[int, int]]:
         else:
             runs.append((row, row + 1))
     return runs
-
-
-def make_index(vectors: Floats, entries: Sequence[int]) -> Any:
-    """Return a flat inner product index over unit vectors [n, e], which knows what entry each row is of."""
-    index = faiss.IndexIDMap(faiss.IndexFlatIP(vectors.shape[1]))
-    index.add_with_ids(np.ascontiguousarray(vectors, np.float32), np.array(entries, np.int64))
-    return index

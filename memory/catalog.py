@@ -68,10 +68,10 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class CacheFile:
-    """A FAISS index on the disk, to be loaded only if it is what was written."""
+    """Vectors on the disk, to be loaded only if they are what was written."""
 
     name: str
-    sha256: str
+    sha256: str  # of the head of the file, which has a checksum of the rest
     num_bytes: int = 0
 
 

@@ -126,15 +126,11 @@ class Conditioned:
         rows = [row for row in found if len(row[1]) == 2 * len(guide)]
         if not rows:
             return []
-        from hicom_agent.memory.arrays import make_index  # FAISS takes a while to import
-
         attended = np.stack([np.frombuffer(row[1], np.float16) for row in rows]).astype(np.float32)
-        unit = np.asarray(guide, np.float32)[None] / max(float(np.linalg.norm(guide)), 1e-9)
-        index = make_index(attended, range(len(rows)))  # as long as it lives, what it holds does
-        cosines, order = index.search(unit, len(rows))
+        cosines = attended @ np.asarray(guide, np.float32) / max(float(np.linalg.norm(guide)), 1e-9)
         best: dict[int, float] = {}
-        for cosine, row in zip(cosines[0], order[0], strict=True):
-            best.setdefault(int(rows[row][0]), float(cosine))
+        for row in np.argsort(-cosines, kind="stable").tolist():
+            best.setdefault(int(rows[row][0]), float(cosines[row]))
         return list(best.items())[:limit]
 
     def kept(self, video_id: str = "") -> Kept:

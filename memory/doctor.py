@@ -27,6 +27,7 @@ from hicom_agent.memory.journal import STAGING
 from hicom_agent.memory.publish import COLUMNS, rows_of, video_values, withdraw
 from hicom_agent.memory.queries import without_clips
 from hicom_agent.memory.recovery import put_aside, recover
+from hicom_agent.memory.table import load_table
 from hicom_agent.memory.writer import Writer
 
 _REPAIR = "run hicom-agent doctor --repair"
@@ -136,7 +137,7 @@ def _check_caches(db: sqlite3.Connection, folder: Path, which: Published) -> Ite
         path = folder / CACHE / name
         if not path.is_file():
             yield Finding(str(path), "the cache file is missing; answers are slower, not wrong", _REPAIR, serious=False)
-        elif hash_file(path) != digest:
+        elif load_table(path, digest) is None:
             yield Finding(str(path), "the cache file is damaged and is not used", _REPAIR, serious=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import faiss
@@ -24,9 +25,29 @@ Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The vectors of one video, to be searched."""
+
+    entries: NDArray[np.int32]  # the frame, utterance, text or clip of each row
+    index: Any  # flat
+
+
 def make_flat(width: int) -> Any:
     """Return an empty flat index."""
     return faiss.IndexScalarQuantizer(width, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+
+
+def flat_of(rows: NDArray[np.float16]) -> Any:
+    """Return a flat index of rows [n, e]."""
+    made = make_flat(rows.shape[1])
+    add_rows(made, rows)
+    return made
+
+
+def add_rows(index: Any, rows: NDArray[np.float16]) -> None:
+    """Add rows [n, e] to a flat index."""
+    index.add_sa_codes(np.ascontiguousarray(rows).view(np.uint8))
 
 
 def nearest(index: Any, question: Floats, k: int, mask: NDArray[np.bool_] | None = None, gpu: Any = None) -> Ids:
@@ -59,19 +80,26 @@ def first_of(groups: Ids, each: int) -> NDArray[np.bool_]:
     return first
 
 
-def part_of(index: Any, rows: Ids) -> Any:
+def part_of(index: Any, rows: Ids | slice) -> Any:
     """Return a flat index of some rows of another."""
-    codes = _faiss.rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size)
-    part = make_flat(index.d)
-    part.add_sa_codes(codes.reshape(-1, index.code_size)[rows])
-    return part
+    return flat_of(rows_of(index, rows))
 
 
 def vectors_of(index: Any, rows: Ids | slice) -> Floats:
-    """Return rows of a flat index, [n, e]. FAISS takes 8 ns a number, NumPy 18; to look it up takes one or two."""
+    """Return rows of a flat index, [n, e]."""
+    return as_float32(rows_of(index, rows))
+
+
+def as_float32(rows: NDArray[np.float16]) -> Floats:
+    """Return the same numbers. FAISS takes 8 ns for each, NumPy 18; to look it up takes one or two."""
+    return _FLOAT16.take(rows.view(np.uint16))
+
+
+def rows_of(index: Any, rows: Ids | slice) -> NDArray[np.float16]:
+    """Return rows of a flat index as it holds them, [n, e]; a slice lasts until something is added to it."""
     codes = _faiss.rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size)
-    vectors: Floats = _FLOAT16[codes.view(np.uint16).reshape(-1, index.d)[rows]]
-    return vectors
+    found: NDArray[np.float16] = codes.view(np.float16).reshape(-1, index.d)[rows]
+    return found
 
 
 def products(vectors: Floats, question: Floats) -> Floats:

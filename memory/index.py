@@ -8,18 +8,19 @@ Numbers are kept as float16, as generations hold them, so nothing of those is lo
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-import faiss
 import numpy as np
+from numpy.typing import NDArray
 
 from hicom_agent.memory.flat import (
     SLACK,
     Floats,
     Ids,
+    add_rows,
+    as_float32,
     copy_to_gpu,
     first_of,
     make_flat,
@@ -39,7 +40,8 @@ NUM_THREADS = 1  # of a search: on a busy machine waking another takes longer (5
 _LOG = logging.getLogger(__name__)
 _CHUNK = 1 << 13
 _DEPTH, _DEPTH_EACH = 1024, 3  # vectors compared of those that the sketch ranks first, and more for each one asked for
-_DEEPEST = 2048  # vectors among which those of many groups are looked for
+_SKETCHED_FROM = 1 << 15  # vectors, from which on groups are looked for by the sketch
+_DEEPEST, _DEPTH_GROUPS = 2048, 512  # vectors among which those of many groups are looked for, and that are compared
 _ROUGH_EACH = 4  # times as many of a group are compared as are wanted, since the sketch may put them in another order
 _FEW = 8  # a part of so many that is asked for is compared without a filter over all
 _GROWTH = 4  # since the sketch was made; then its levels are found again
@@ -56,6 +58,7 @@ class VectorIndex:
     def __init__(self, width: int, *, flat_until: int = FLAT_UNTIL) -> None:
         self.width = width
         self._flat_until = flat_until
+        self._sketched_from = min(flat_until, _SKETCHED_FROM)
         self._ids = np.zeros(0, np.int64)  # of each row, growing
         self._alive = np.zeros(0, bool)
         self._index = make_flat(width)
@@ -68,8 +71,8 @@ class VectorIndex:
 
     @property
     def kind(self) -> Literal["flat", "sketched"]:
-        """Return whether all vectors are looked at, or those that a sketch ranks first."""
-        return "flat" if self._sketch is None else "sketched"
+        """Return whether all vectors are looked at, or those that a sketch ranks first; for groups it is one sooner."""
+        return "flat" if self._sketch is None or len(self) <= self._flat_until else "sketched"
 
     @property
     def num_bytes(self) -> int:
@@ -84,9 +87,9 @@ class VectorIndex:
     @property
     def outgrown(self) -> bool:
         """Return whether there are more vectors than this kind is for: then `compact` pays."""
-        return self.width % 2 == 0 and len(self) > max(self._flat_until, _GROWTH * self._num_sketched)
+        return self.width % 2 == 0 and len(self) > max(self._sketched_from, _GROWTH * self._num_sketched)
 
-    def add(self, ids: Ids, vectors: Floats) -> None:
+    def add(self, ids: Ids, vectors: Floats | NDArray[np.float16]) -> None:
         """Add vectors [n, e]; raises ValueError unless their ids grow and are greater than all before."""
         ids = np.asarray(ids, np.int64)
         if vectors.shape != (len(ids), self.width):
@@ -94,9 +97,10 @@ class VectorIndex:
         known = np.concatenate([self._ids, ids])
         if (np.diff(known[max(0, len(self._ids) - 1) :]) <= 0).any():
             raise ValueError("ids must grow, and each be greater than those added before")
-        self._index.add(np.ascontiguousarray(vectors, np.float32))
+        rows = vectors.astype(np.float16, copy=False)
+        add_rows(self._index, rows)
         if self._sketch is not None:
-            self._sketch.add(vectors)
+            self._sketch.add(as_float32(rows))
         self._ids, self._alive = known, np.concatenate([self._alive, np.ones(len(ids), bool)])
         self._gpu = None
 
@@ -137,7 +141,7 @@ class VectorIndex:
         question = np.ascontiguousarray(query, np.float32).reshape(1, -1)
         with threads(NUM_THREADS):
             rows = self._foremost(question, None if only is None else self._rows_in(only))
-            rows = rows[first_of(group_of(self._ids[rows]), _ROUGH_EACH * each)][: max(_DEPTH, _ROUGH_EACH * k)]
+            rows = rows[first_of(group_of(self._ids[rows]), _ROUGH_EACH * each)][: max(_DEPTH_GROUPS, _ROUGH_EACH * k)]
             cosines = products(self._vectors(rows), question) if len(rows) else np.zeros(0, np.float32)
         order = np.lexsort((rows, -cosines))
         order = order[first_of(group_of(self._ids[rows[order]]), each)][:k]
@@ -152,6 +156,11 @@ class VectorIndex:
         part = self._index if len(among) == len(self._ids) else part_of(self._index, among)
         _, rows = part.search(question, max(1, min(_DEEPEST, len(among))))
         return among[rows[0]] if len(among) else among
+
+    def part(self, ids: range) -> Any:
+        """Return a flat index of the vectors with these ids, of which none was removed."""
+        start, stop = np.searchsorted(self._ids, (ids.start, ids.stop)).tolist()
+        return part_of(self._index, slice(start, stop))
 
     def _rows_in(self, only: Iterable[range]) -> Ids:
         """Return the rows with ids in these ranges."""
@@ -181,7 +190,7 @@ class VectorIndex:
         More are compared as long as one of the k nearest lies among the last that the sketch gave: then others may lie
         beyond, and of rows that are the same some were cut off.
         """
-        if self._sketch is None:
+        if self._sketch is None or self.kind == "flat":
             return None
         asked = _DEPTH + _DEPTH_EACH * k
         while 2 * asked < len(self._ids):
@@ -222,23 +231,3 @@ class VectorIndex:
         rows = np.sort(np.random.default_rng(0).permutation(len(self._ids))[:_SAMPLE])
         parts = (self._vectors(slice(start, start + _CHUNK)) for start in range(0, len(self._ids), _CHUNK))
         return Sketch(self._vectors(rows), parts)
-
-    def to_bytes(self) -> bytes:
-        """Return all of it as bytes."""
-        file = io.BytesIO()
-        numbers = np.array([self.width, self._flat_until, self._num_sketched], np.int64)
-        sketch = np.zeros(0, np.uint8) if self._sketch is None else self._sketch.to_bytes()
-        index = faiss.serialize_index(self._index)
-        np.savez(file, numbers=numbers, ids=self._ids, alive=self._alive, index=index, sketch=sketch)
-        return file.getvalue()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> VectorIndex:
-        """Return what `to_bytes` was called on; FAISS trusts what it reads, so give only what you know by its hash."""
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            width, flat_until, num_sketched = (int(number) for number in arrays["numbers"])
-            made = cls(width, flat_until=flat_until)
-            made._ids, made._alive, made._num_sketched = arrays["ids"], arrays["alive"], num_sketched
-            made._index = faiss.deserialize_index(arrays["index"])
-            made._sketch = Sketch.from_bytes(arrays["sketch"]) if len(arrays["sketch"]) else None
-        return made

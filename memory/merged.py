@@ -6,18 +6,18 @@ import heapq
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from hicom_agent.memory.catalog import Published
+from hicom_agent.memory.flat import Part
 from hicom_agent.memory.index import Floats, VectorIndex
+from hicom_agent.memory.table import Table
 
 _AT_ONCE = 64  # videos
 
-Loader = Callable[[Published], Any]
+Loader = Callable[[Published], Table | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ class Merged:
 
         With `per_video`, at most so many of one video.
 
-        `committed` is all that there is, and the same object as long as that does not change; `load` gives the flat
-        index of one generation.
+        `committed` is all that there is, and the same object as long as that does not change; `load` gives the
+        table of one generation.
         Raises ValueError unless all vectors of `wanted` have the question's width.
         """
         with self._lock:
@@ -112,17 +112,23 @@ class Merged:
         places = list(self._places.values())
         self._starts = places, np.array([place.ids.start for place in places], np.int64)
 
-    def _add(self, loaded: Sequence[tuple[Published, Any]]) -> None:
+    def part(self, which: Published) -> Part | None:
+        """Return the vectors of one generation, None if they are not here."""
+        with self._lock:
+            place = self._places.get(which)
+            return Part(place.entries, self._indexes[place.width].part(place.ids)) if place and place.ids else None
+
+    def _add(self, loaded: Sequence[tuple[Published, Table | None]]) -> None:
         placed: dict[Published, _Place] = {}
-        vectors: dict[int, list[Floats]] = {}
-        for which, index in loaded:
-            width, num = (index.d, index.ntotal) if index is not None else (0, 0)
-            entries = faiss.vector_to_array(index.id_map).astype(np.int32) if num else np.zeros(0, np.int32)
+        rows: dict[int, list[NDArray[np.float16]]] = {}
+        for which, table in loaded:
+            num, width = table.rows.shape if table is not None else (0, 0)
+            entries = np.array(table.entries) if table is not None else np.zeros(0, np.int32)
             placed[which] = _Place(which.video_id, width, range(self._next_id, self._next_id + num), entries)
             self._next_id += num
-            if num:
-                vectors.setdefault(width, []).append(index.index.reconstruct_n(0, num))
-        for width, parts in vectors.items():
+            if table is not None:
+                rows.setdefault(width, []).append(table.rows)
+        for width, parts in rows.items():
             ids = np.concatenate([np.array(place.ids) for place in placed.values() if place.width == width])
             self._indexes.setdefault(width, VectorIndex(width)).add(ids, np.concatenate(parts))
         self._places.update(placed)

@@ -40,12 +40,12 @@ def publish(db: sqlite3.Connection, manifest: Manifest, meta: Meta, caches: Mapp
     db.execute("DELETE FROM segments WHERE video_id = ?", [manifest.video_id])
 
 
-def add_cache(db: sqlite3.Connection, video_id: str, kind: str, cache: CacheFile) -> None:
-    """Note one more cache file of a committed video, inside the caller's transaction."""
+def add_cache(db: sqlite3.Connection, video_id: str, kind: str, cache: CacheFile, grown_bytes: int) -> None:
+    """Note another cache file of a committed video, inside the caller's transaction."""
     row = [kind, cache.name, cache.sha256, video_id]
     columns = "INSERT OR REPLACE INTO caches (video, kind, file, sha256)"
     db.execute(f"{columns} SELECT key, ?, ?, ? FROM videos WHERE video_id = ?", row)
-    db.execute("UPDATE videos SET bytes = bytes + ? WHERE video_id = ?", [cache.num_bytes, video_id])
+    db.execute("UPDATE videos SET bytes = bytes + ? WHERE video_id = ?", [grown_bytes, video_id])
 
 
 def video_values(manifest: Manifest, meta: Meta) -> dict[str, Any]:

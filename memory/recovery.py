@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
 from pathlib import Path
 
 from hicom_agent.errors import StoreCorrupt
@@ -22,7 +23,7 @@ from hicom_agent.memory.generations import (
 from hicom_agent.memory.journal import STAGING
 from hicom_agent.memory.publish import withdraw
 from hicom_agent.memory.queries import without_clips
-from hicom_agent.memory.writer import Writer
+from hicom_agent.memory.writer import CACHED, CACHED_BEFORE, Writer
 
 _KEEP_STAGING_S = 14 * 86400.0
 _LOG = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ def recover(writer: Writer) -> list[str]:
         writer.drop_replaced(folder for folder in folders if _has_more(folder, current.get(folder.name)))
         _sweep_staging(writer)
         remove_folder(writer.root / INCOMING)
+        done += _renew_caches(writer)
         _sweep_cache(writer)
         done += _add_clips(writer)
     for line in done:
@@ -91,12 +93,30 @@ def put_aside(generation: Path, reason: object) -> str:
     return f"put aside {generation} as {target.name}: {reason}"
 
 
+def _renew_caches(writer: Writer) -> list[str]:
+    """Make the cache files again that versions before this one wrote, as FAISS indexes of twice the size."""
+    current, older = published(writer.db), defaultdict(list)
+    query = "SELECT video_id, kind, file FROM caches JOIN videos ON video = key ORDER BY video_id"
+    for video_id, kind, name in writer.db.execute(query):
+        if not name.endswith(CACHED):
+            older[video_id].append(kind)
+    done = []
+    for video_id, kinds in older.items():
+        try:
+            writer.add_caches(current[video_id], kinds)
+        except StoreCorrupt as error:
+            _LOG.warning("no cache files of this version: %s", error)
+        else:
+            done.append(f"video {video_id}: made its cache files again, in the form of this version")
+    return done
+
+
 def _add_clips(writer: Writer) -> list[str]:
     """Make the vectors of clips that versions before this one did not make; a broken video is left for the doctor."""
     current, done = published(writer.db), []
     for video_id in without_clips(writer.db):
         try:
-            writer.add_clips(current[video_id])
+            writer.add_caches(current[video_id], ["clips"])
         except StoreCorrupt as error:
             _LOG.warning("no vectors of clips: %s", error)
         else:
@@ -119,6 +139,6 @@ def _sweep_staging(writer: Writer) -> None:
 def _sweep_cache(writer: Writer) -> None:
     """Remove the cache files of generations that are gone."""
     known = {name for (name,) in writer.db.execute("SELECT file FROM caches")}
-    for path in (writer.root / CACHE).glob("*.faiss"):
-        if path.name not in known:
+    for path in (writer.root / CACHE).glob("*"):
+        if path.suffix in (CACHED, CACHED_BEFORE) and path.name not in known:
             path.unlink(missing_ok=True)

@@ -61,18 +61,6 @@ class Sketch:
         found = rows[0] >= 0
         return scores[0][found], rows[0][found]
 
-    def to_bytes(self) -> NDArray[np.uint8]:
-        """Return all of it as bytes."""
-        data: NDArray[np.uint8] = faiss.serialize_index(self._index)
-        return data
-
-    @classmethod
-    def from_bytes(cls, data: NDArray[np.uint8]) -> Sketch:
-        """Return what `to_bytes` was called on; FAISS trusts what it reads, so give only what you know by its hash."""
-        made = cls.__new__(cls)
-        made._index = faiss.deserialize_index(data)
-        return made
-
 
 def _codes(vectors: Floats, mean: Floats, border: Floats) -> NDArray[np.uint8]:
     """Return the levels of vectors [n, e] as FAISS packs them: four numbers in a byte, the first lowest."""

@@ -18,10 +18,12 @@ from hicom_agent.memory.catalog import Readers
 from hicom_agent.memory.conditioned import Conditioned
 from hicom_agent.memory.disk import plain_errors
 from hicom_agent.memory.journal import Journal
+from hicom_agent.memory.known import Known, Remembered
 from hicom_agent.memory.queries import EVERY, VideoFilter, VideoRow
 from hicom_agent.memory.recovery import recover
 from hicom_agent.memory.words import search_words
 from hicom_agent.memory.writer import Writer
+from hicom_agent.settings import TOKEN_BYTES
 from hicom_agent.types import Clip, Damage, Record, ScreenText, StoredFrame, Utterance, VideoInfo
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["frames", "speech", "texts", "clips"]
 WordKind = Literal["speech", "texts"]
-TOKEN_BYTES = 512 * 2**20  # of tokens compressed under questions; some 200 questions with the small models
 
 
 class Store:
@@ -40,7 +41,7 @@ class Store:
 
     Every reading method answers from one committed state. Inside `with store.snapshot() as still:` all calls of
     `still` answer from the same one, whatever a writer commits meanwhile; a snapshot is meant to last a question long.
-    Reading is safe from many threads; a snapshot belongs to one.
+    Reading is safe from many threads, also from those that share a snapshot while it is open.
 
     The index of a frame is its place in `frames(video_id)`, everywhere.
     """
@@ -54,7 +55,8 @@ class Store:
         self._writer = writer
         self._readers = Readers(root)
         self._shelves: list[Shelf] = []  # one, made when arrays are first asked for
-        self._fixed: sqlite3.Connection | None = None
+        self._remembered = Remembered()
+        self._known: Known | None = None  # of a snapshot
 
     @classmethod
     def open(cls, folder: Path, *, write: bool = False, token_bytes: int = TOKEN_BYTES) -> Store:
@@ -93,6 +95,7 @@ class Store:
 
     def _close(self, *, clean: bool) -> None:
         self._readers.close()
+        self._remembered.forget()
         self.conditioned.close()
         for shelf in self._shelves:
             shelf.close()
@@ -125,20 +128,25 @@ class Store:
     @contextmanager
     def snapshot(self) -> Iterator[Store]:
         """Give a store that answers from one committed state as long as it is open."""
-        if self._fixed is not None:
+        if self._known is not None:
             yield self
             return
         with self._readers.snapshot() as db:
             still = Store(self._root)
-            still._readers, still._shelves, still._fixed = self._readers, self._shelves, db
+            still._readers, still._shelves, still._known = self._readers, self._shelves, Known(db, self._remembered)
             still.conditioned = self.conditioned
             yield still
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def _knowing(self) -> Iterator[Known]:
         with self.snapshot() as still, plain_errors(self._root):
-            assert still._fixed is not None, "a snapshot has a transaction"
-            yield still._fixed
+            assert still._known is not None, "a snapshot has a transaction"
+            yield still._known
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._knowing() as known:
+            yield known.db
 
     def videos(self) -> list[VideoRow]:
         """Return what there is, by title."""
@@ -152,13 +160,15 @@ class Store:
 
     def video_ids(self, which: VideoFilter = EVERY) -> list[str]:
         """Return the ids of the videos that pass a filter, in order."""
-        with self._reading() as db:
-            return queries.video_ids(db, which)
+        with self._knowing() as known:
+            if which == EVERY:
+                return list(known.of("video ids", lambda db: queries.video_ids(db, EVERY)))
+            return queries.video_ids(known.db, which)
 
     def without_clips(self) -> list[str]:
         """Return the ids of videos with frames to find and no vectors of clips: an older version has written them."""
-        with self._reading() as db:
-            return queries.without_clips(db) if self._shelf().has_more(db, "frames", "clips") else []
+        with self._knowing() as known:
+            return queries.without_clips(known.db) if self._shelf().has_more(known, "frames", "clips") else []
 
     def find_video(self, name: str) -> str:
         """Return the id of the video that `name` means: id, path, title, file name, start of an id, or part of a title.
@@ -252,16 +262,16 @@ class Store:
         _check_question(k, video_ids)
         if not np.isfinite(query).all():
             raise ValueError("the question's vector holds what is not a number")
-        with self._reading() as db:
-            return self._shelf().search(db, kind, query, k, video_ids, profile, per_video)
+        with self._knowing() as known:
+            return self._shelf().search(known, kind, query, k, video_ids, profile, per_video)
 
     def search_words(
         self, kind: WordKind, query: str, k: int, video_ids: Sequence[str] | None = None
     ) -> list[tuple[str, int, float]]:
         """Return the k utterances or texts with words of `query`: video id, index, BM25 score (more is better)."""
         _check_question(k, video_ids)
-        with self._reading() as db:
-            return search_words(db, kind, query, k, video_ids)
+        with self._knowing() as known:
+            return search_words(known, kind, query, k, video_ids)
 
     @contextmanager
     def _opened(self, video_id: str) -> Iterator[Generation]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from hicom_agent.errors import StoreBusy, StoreCorrupt, UnknownVideo
+from hicom_agent.memory.arrays import Generation
 from hicom_agent.memory.catalog import (
     CACHE,
     CacheFile,
@@ -44,10 +45,12 @@ from hicom_agent.memory.generations import (
 from hicom_agent.memory.journal import STAGING, Journal
 from hicom_agent.memory.publish import add_cache, publish, withdraw
 from hicom_agent.memory.records import check_record
+from hicom_agent.memory.table import dump_table
 from hicom_agent.types import Record
 
 LOCK = "writer.lock"
 OWNER = "writer.json"
+CACHED, CACHED_BEFORE = ".vectors", ".faiss"  # how the names of cache files end; before, they were FAISS indexes
 
 
 class Writer:
@@ -153,27 +156,27 @@ class Writer:
             crash_point("publishing")
 
     def write_caches(self, generation: Path, manifest: Manifest, kinds: Iterable[str] = KINDS) -> dict[str, CacheFile]:
-        """Write the FAISS indexes of a generation; they can be made again at any time."""
-        from hicom_agent.memory.arrays import Generation  # FAISS takes a while to import
-        from hicom_agent.memory.vectors import dump_index
-
+        """Write the cache files of a generation; they can be made again at any time."""
         opened = Generation(generation, manifest.sha256)
         files = {}
         for kind in kinds:
-            index = opened.index(kind)
-            if index is not None:
+            table = opened.table(kind)
+            if table is not None:
                 name = cache_name(generation, kind)
                 make_folder(self.root / CACHE)
-                files[kind] = CacheFile(name, *write_file(self.root / CACHE / name, [dump_index(index)], last=False))
+                parts, digest = dump_table(table)
+                files[kind] = CacheFile(name, digest, write_file(self.root / CACHE / name, parts, last=False)[1])
         return files
 
-    def add_clips(self, which: Published) -> None:
-        """Write the vectors of clips of a video that an older version has committed; raises StoreCorrupt."""
+    def add_caches(self, which: Published, kinds: Iterable[str]) -> None:
+        """Write cache files of a video that an older version has committed; raises StoreCorrupt."""
         generation = self.root / which.video_id / which.version
-        caches = self.write_caches(generation, read_manifest(generation), ["clips"])
+        caches = self.write_caches(generation, read_manifest(generation), kinds)
         with transaction(self.db):
             for kind, cache in caches.items():
-                add_cache(self.db, which.video_id, kind, cache)
+                before = (self.root / CACHE / cache.name).with_suffix(CACHED_BEFORE)
+                grown_bytes = cache.num_bytes - (before.stat().st_size if before.exists() else 0)
+                add_cache(self.db, which.video_id, kind, cache, grown_bytes)
 
     def _give_up(self, generation: Path) -> None:
         """Remove a generation that could not be committed, unless it was in the very last moment."""
@@ -226,12 +229,12 @@ class Writer:
 
 
 def cache_name(generation: Path, kind: str) -> str:
-    """Return the name of the FAISS index of a generation.
+    """Return the name of the cache file of a generation.
 
     >>> cache_name(Path("store/00000000000000aa/gen-000001"), "speech")
-    '00000000000000aa-gen-000001-speech.faiss'
+    '00000000000000aa-gen-000001-speech.vectors'
     """
-    return f"{generation.parent.name}-{generation.name}-{kind}.faiss"
+    return f"{generation.parent.name}-{generation.name}-{kind}{CACHED}"
 
 
 def _remove_empty(folder: Path) -> None:

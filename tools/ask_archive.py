@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hicom_agent.errors import UnknownVideo
-from hicom_agent.tools.ask_video import check_question
+from hicom_agent.tools.ask_video import check_not_empty, check_question
 from hicom_agent.tools.filters import choose_videos
 
 if TYPE_CHECKING:
     from hicom_agent.agent import Budget
-    from hicom_agent.memory import Store, VideoFilter
+    from hicom_agent.memory import VideoFilter
     from hicom_agent.tools.workspace import Workspace
     from hicom_agent.types import Answer
 
@@ -28,14 +27,8 @@ def ask_archive(
     """
     question = check_question(question, workspace.settings.max_question_chars)
     with workspace.store() as store, store.snapshot() as still:
-        check_not_empty(still)
+        check_not_empty(still, "run hicom-agent index PATH")
         chosen = choose_videos(still, (), which)
         from hicom_agent.agent import ASKED
 
         return workspace.agent(still).ask_archive(question, chosen, budget, max_videos or ASKED)
-
-
-def check_not_empty(store: Store) -> None:
-    """Raise UnknownVideo where there is nothing to ask."""
-    if not store.video_ids():
-        raise UnknownVideo("there are no indexed videos to ask; run hicom-agent index PATH")

@@ -14,6 +14,7 @@ from hicom_agent.tools.pages import FULL_CHARS, SHORT_CHARS, fit
 from hicom_agent.types import Answer, Coverage, Spend, shorten
 
 if TYPE_CHECKING:
+    from hicom_agent.memory import Store
     from hicom_agent.tools.workspace import Workspace
 
 EVERY = "*"  # in the place of a video: all of them
@@ -82,8 +83,7 @@ def run(workspace: Workspace, arguments: AskArguments, max_seconds: float) -> di
     question = check_question(arguments.question, workspace.settings.max_question_chars)
     with workspace.store() as store, store.snapshot() as still:
         video_id = "" if arguments.video == EVERY else still.find_video(arguments.video)  # before models are loaded
-        if not still.video_ids():
-            raise UnknownVideo("there are no indexed videos to ask; list_videos tells what is indexed")
+        check_not_empty(still, "list_videos tells what is indexed")
         from hicom_agent.agent import Budget
 
         seconds = SHARE * min(max_seconds, arguments.max_seconds)
@@ -148,6 +148,12 @@ ASK_VIDEO = Tool(
     result=VideoAnswer,
     run=run,
 )
+
+
+def check_not_empty(store: Store, next_step: str) -> None:
+    """Raise UnknownVideo where there is nothing to ask."""
+    if not store.video_ids():
+        raise UnknownVideo(f"there are no indexed videos to ask; {next_step}")
 
 
 def check_question(question: str, max_chars: int, what: str = "question") -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hicom_agent.agent.compose import Partial, Writer
-from hicom_agent.agent.evidence import KINDS, Asked, Evidence, cap, cite, find_words
+from hicom_agent.agent.evidence import Asked, Evidence, cap, cite, find_lines
 from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.join import cut_short, join_answers
 from hicom_agent.agent.loop import FILTER, Run
@@ -14,7 +14,7 @@ from hicom_agent.agent.meter import Budget, Meter
 from hicom_agent.agent.options import Choice, choose
 from hicom_agent.agent.plan import split_question, understand
 from hicom_agent.agent.planner import Planner, go_on
-from hicom_agent.agent.route import ROUTED, route
+from hicom_agent.agent.route import ROUTED, num_routed, route
 from hicom_agent.agent.sight import CLIPS, look
 from hicom_agent.agent.temporal import Task, read_task
 from hicom_agent.agent.together import first_looks, prepare
@@ -134,10 +134,10 @@ class Agent:
 
         Of many videos the likeliest are searched. Of several, each gives at most `per_video` moments, 3 by default.
         """
-        video_ids = route(self.store, self.encoder, query, video_ids)
+        video_ids = route(self.store, self.encoder, query, video_ids, num_routed(limit, per_video or HITS))
         per_video = per_video or (HITS if len(video_ids) > 1 else limit)
         asked = Asked(query, self.encoder.encode_texts([query])[0], query, topical=True)
-        found = [piece for kind in KINDS for piece in find_words(self.store, kind, asked, video_ids, limit, per_video)]
+        found = find_lines(self.store, asked, video_ids, limit, per_video)
         for video_id in video_ids:
             film = Film.read(self.store, video_id)
             if film.frames and film.row.profile == self.encoder.version:  # pictures of another profile do not compare

@@ -29,6 +29,7 @@ DEEPEST = 256  # lines with the words, of which those of many videos are taken
 FEW = 3  # lines of one video, up to which each is read alone
 Found = list[tuple[str, int, float]]  # video id, index, score; best first
 T = TypeVar("T")
+Key = TypeVar("Key", str, tuple[str, int])
 BREATH_S = 4.0  # a silence after which what is said is no more about the same
 
 
@@ -46,16 +47,16 @@ class Evidence:
     context: str = ""  # the words with those beside them: said right before and after, or on the screen together
 
 
-def fuse(rankings: Iterable[Sequence[tuple[str, int]]]) -> dict[tuple[str, int], float]:
-    """Return the reciprocal-rank score of every (video, row) that stands in any ranking, best first.
+def fuse(rankings: Iterable[Sequence[Key]], offset: int = RANK_OFFSET) -> dict[Key, float]:
+    """Return the reciprocal-rank score of every video, or (video, row), that stands in any ranking, best first.
 
     >>> list(fuse([[("v", 1), ("v", 2)], [("v", 2)]]))
     [('v', 2), ('v', 1)]
     """
-    scores: dict[tuple[str, int], float] = {}
+    scores: dict[Key, float] = {}
     for ranking in rankings:
         for rank, key in enumerate(ranking):
-            scores[key] = scores.get(key, 0.0) + 1 / (RANK_OFFSET + rank + 1)
+            scores[key] = scores.get(key, 0.0) + 1 / (offset + rank + 1)
     return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -91,6 +92,13 @@ class Asked:
     vector: np.ndarray  # of the text, among sentences
     about: str  # the text without words that only say where to look
     topical: bool = False  # it asks when something is said or shown, not what
+
+
+def find_lines(
+    store: Store, asked: Asked, videos: Sequence[str], limit: int, per_video: int | None = None
+) -> list[Evidence]:
+    """Return what was said and what was written that bears on the question."""
+    return [piece for kind in KINDS for piece in find_words(store, kind, asked, videos, limit, per_video)]
 
 
 def find_words(

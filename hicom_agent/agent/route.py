@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from hicom_agent.agent.evidence import KINDS, Found, words_of_each
+from hicom_agent.agent.evidence import KINDS, Found, Kind, fuse, words_of_each
 
 if TYPE_CHECKING:
     from hicom_agent.agent.film import Encoder
     from hicom_agent.memory import Store
     from hicom_agent.types import Floats
 
-ROUTED = 16  # videos that are looked at, where there are more
+ROUTED, ROUTED_MOST = 8, 16  # videos that are looked at, where there are more; so many only to fill a long list
 RANK_OFFSET = (
     4  # of reciprocal ranks: with the usual 60 a video that four ways place by chance beats one that one finds
 )
@@ -33,20 +33,39 @@ def route(
     among = store.video_ids() if video_ids is None else list(dict.fromkeys(video_ids))
     if len(among) <= limit:
         return among
-    scores: dict[str, float] = defaultdict(float)
-    for found in _ways(store, encoder, query, None if video_ids is None else among, limit):
-        for rank, (video_id, _, _) in enumerate(found):
-            scores[video_id] += 1 / (RANK_OFFSET + rank + 1)
-    return sorted(scores, key=lambda video_id: (-scores[video_id], video_id))[:limit]
+    ways = _ways(store, encoder, query, None if video_ids is None else among, limit)
+    return list(fuse([[video_id for video_id, _, _ in found] for found in ways], RANK_OFFSET))[:limit]
 
 
-def _ways(store: Store, encoder: Encoder, query: str, only: list[str] | None, limit: int) -> Iterator[Found]:
-    """Give the best clips, and the best lines by meaning and by words, some of one video at most."""
-    yield _clips(store, encoder.encode_guide(query), encoder.version, only, limit)
-    sentence = encoder.encode_texts([query])[0]
-    for kind in KINDS:
-        yield store.search_vectors(kind, sentence, limit, only, per_video=PER_VIDEO)
-        yield words_of_each(store, kind, query, only, limit, PER_VIDEO)
+def num_routed(limit: int, per_video: int) -> int:
+    """Return of how many videos `limit` moments are chosen, at most `per_video` of each.
+
+    >>> num_routed(10, 3), num_routed(50, 3), num_routed(50, 4)
+    (8, 16, 13)
+    """
+    return max(ROUTED, min(ROUTED_MOST, -(-limit // per_video)))
+
+
+def _ways(store: Store, encoder: Encoder, query: str, only: list[str] | None, limit: int) -> list[Found]:
+    """Return the best clips, and the best lines by meaning and by words, some of one video at most.
+
+    Two threads share the work, the longest first: FAISS and SQLite let go of the interpreter.
+    """
+    guide, sentence = encoder.encode_guide(query), encoder.encode_texts([query])[0]
+
+    def by_meaning(kind: Kind) -> Found:
+        return store.search_vectors(kind, sentence, limit, only, per_video=PER_VIDEO)
+
+    def by_words() -> list[Found]:
+        return [words_of_each(store, kind, query, only, limit, PER_VIDEO) for kind in KINDS]
+
+    with ThreadPoolExecutor(2) as pool:
+        speech = pool.submit(by_meaning, "speech")
+        clips = pool.submit(_clips, store, guide, encoder.version, only, limit)
+        words = pool.submit(by_words)
+        texts = pool.submit(by_meaning, "texts")
+    said, written = words.result()
+    return [clips.result(), speech.result(), said, texts.result(), written]
 
 
 def _clips(store: Store, guide: Floats, profile: str, only: list[str] | None, k: int) -> Found:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hicom_agent.cli.shared import JsonOption, ProfileOption, StoreOption, show_json, workspace
 from hicom_agent.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 ASK_EPILOG = (
     'Example: hicom-agent ask film.mp4 "when does a car drive through?" '

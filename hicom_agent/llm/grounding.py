@@ -61,7 +61,7 @@ def content_words(text: str) -> list[str]:
 @functools.lru_cache(1 << 10)  # a question is read anew for every line that may answer it
 def _content_words(text: str) -> tuple[str, ...]:
     text = _NOON.sub(lambda found: f" {found[1] or found[2]}mhour ", text.casefold())
-    words = _join_numbers([_figure(word) for word in _WORD.findall(text)])
+    words = _join_numbers([_figure(word) if word[0].isdigit() else word for word in _WORD.findall(text)])
     return tuple(word if word[0].isdigit() else _stem(word) for word in words if word not in _STOP)
 
 
@@ -88,8 +88,6 @@ def is_stop_word(word: str) -> bool:
 
 def _figure(word: str) -> str:
     """Return a number as one spelling: no thousands' commas, leading zeros, ".00" or "th"."""
-    if not word[0].isdigit():
-        return word
     word = re.sub(r"(st|nd|rd|th)$", "", word)
     if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", word):
         word = word.replace(",", "")
@@ -100,6 +98,8 @@ def _figure(word: str) -> str:
 
 def _join_numbers(words: list[str]) -> list[str]:
     """Replace number words by figures: "two hundred and five" becomes 205."""
+    if _SMALL.keys().isdisjoint(words):
+        return words
     out: list[str] = []
     total = current = last = 0
     inside = False

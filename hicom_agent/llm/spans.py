@@ -47,8 +47,9 @@ def unmet(question: str, evidence: Iterable[str]) -> list[str]:
     """
     lines = list(evidence)
     known = {word for line in lines for word in content_words(line)}
-    text = "\n".join(map(with_figures, lines))
-    missing = [word for word in content_words(question) if word not in _LIGHT and not _is_met(word, known, text)]
+    text, starts = "\n".join(map(with_figures, lines)), {word[:5] for word in known}
+    asked = [word for word in content_words(question) if word not in _LIGHT]
+    missing = [word for word in asked if not _is_met(word, known, starts, text)]
     if known & _TACIT:
         return missing
     return [word for word in missing if word not in _TACIT]
@@ -107,17 +108,17 @@ def _of_kind(spans: list[str], question: str) -> list[str]:
     return spans
 
 
-def _is_met(word: str, known: set[str], text: str) -> bool:
+def _is_met(word: str, known: set[str], starts: set[str], text: str) -> bool:
     if word in known or not _KIN.get(word, _NO_KIN).isdisjoint(known):
         return True
-    if any(other[:5] == word[:5] and _is_one_word(word, other) for other in known):
+    if len(word) >= 5 and word[:5] in starts and any(_is_one_word(word, other) for other in known):
         return True
     return asks_for(word, text) or _is_part_of_day(word, text)
 
 
 def _is_part_of_day(word: str, text: str) -> bool:
-    hours = _PART_OF_DAY.get(word, ())
-    return any(int(hour) in hours for hour in re.findall(r"\b(\d{1,2})[:.]\d{2}\b", text))
+    hours = _PART_OF_DAY.get(word)
+    return hours is not None and any(int(hour) in hours for hour in re.findall(r"\b(\d{1,2})[:.]\d{2}\b", text))
 
 
 def _is_one_word(one: str, other: str) -> bool:

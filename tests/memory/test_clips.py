@@ -17,21 +17,13 @@ from hicom_agent.types import Clip, StoredFrame, VideoInfo
 A, B = "00000000000000aa", "00000000000000bb"
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    with Store.open(tmp_path / "store", write=True) as store:
-        store.commit(make_record(1))
-        store.commit(make_record(2, video_id=B))
-    return tmp_path / "store"
-
-
 def make_older(root: Path) -> None:
     """Take the vectors of clips out of a store, as a version wrote it that had none."""
     db = sqlite3.connect(root / "catalog.sqlite")
     db.execute("DELETE FROM caches WHERE kind = 'clips'")
     db.commit()
     db.close()
-    for path in (root / "cache").glob("*-clips.faiss"):
+    for path in (root / "cache").glob("*-clips.vectors"):
         path.unlink()
 
 
@@ -86,7 +78,7 @@ def test_a_lost_cache_of_clips_changes_no_answer(root: Path) -> None:
     query = np.ones(16, np.float32)
     with Store.open(root) as store:
         before = store.search_vectors("clips", query, 9)
-    for path in (root / "cache").glob("*-clips.faiss"):
+    for path in (root / "cache").glob("*-clips.vectors"):
         path.write_bytes(b"broken")
     with Store.open(root) as store:
         assert store.search_vectors("clips", query, 9) == before != []

@@ -21,14 +21,6 @@ A, B = "00000000000000aa", "00000000000000bb"
 GENERATION = ["vectors.safetensors", "patches.safetensors", "thumbs.bin", "meta.json", "MANIFEST.json"]
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    with Store.open(tmp_path / "store", write=True) as store:
-        store.commit(make_record(1))
-        store.commit(make_record(2, video_id=B))
-    return tmp_path / "store"
-
-
 def flip(path: Path, at: int) -> None:
     data = bytearray(path.read_bytes())
     data[at] ^= 0x10
@@ -170,7 +162,7 @@ def test_a_cache_that_is_not_what_was_written_is_not_used_and_is_made_again(
     before = everything(root)
     hostile = faiss.IndexFlatIP(16)
     hostile.add(np.full((4, 16), 9, np.float32))
-    first, second = sorted((root / "cache").glob("*-frames.faiss"))
+    first, second = sorted((root / "cache").glob("*-frames.vectors"))
     faiss.write_index(hostile, str(first))
     second.unlink()
     with caplog.at_level(logging.WARNING):
@@ -240,3 +232,43 @@ def test_any_bit_of_the_catalogue_may_flip_and_repair_brings_everything_back(roo
             assert "\n" not in str(error)  # said, not guessed
         for path in root.glob("catalog.sqlite*"):
             path.unlink()
+
+
+@pytest.mark.parametrize("at", [0, 5, 9, 13, 40, -1, -100])
+def test_one_wrong_bit_of_a_cache_file_is_found_when_it_is_read_and_by_the_doctor(
+    root: Path, at: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = everything(root)
+    path = min((root / "cache").glob("*-frames.vectors"))
+    flip(path, at)
+    assert [finding.what for finding in check(root)] == [str(path)]
+    with caplog.at_level(logging.WARNING):
+        assert everything(root) == before
+    assert path.name in caplog.text
+
+
+@pytest.mark.parametrize("size", [0, 3, 12, 50])
+def test_a_cache_file_that_is_cut_off_is_not_used(root: Path, size: int) -> None:
+    before = everything(root)
+    path = min((root / "cache").glob("*-frames.vectors"))
+    path.write_bytes(path.read_bytes()[:size])
+    assert len(check(root)) == 1 and everything(root) == before
+
+
+def test_cache_files_of_an_older_version_are_passed_over_and_made_again_by_the_next_writer(root: Path) -> None:
+    before, sizes = everything(root), num_bytes(root)
+    for path in (root / "cache").glob("*.vectors"):
+        path.rename(path.with_suffix(".faiss"))
+    db = sqlite3.connect(root / "catalog.sqlite")
+    db.execute("UPDATE caches SET file = replace(file, '.vectors', '.faiss'), sha256 = 'of the whole file'")
+    db.commit()
+    db.close()
+    assert everything(root) == before
+    Store.open(root, write=True).close()
+    assert check(root) == [] and everything(root) == before and num_bytes(root) == sizes
+    assert not list((root / "cache").glob("*.faiss"))
+
+
+def num_bytes(root: Path) -> list[int]:
+    with Store.open(root) as store:
+        return [row.bytes for row in store.videos()]

@@ -71,7 +71,7 @@ def test_indexing_again_replaces_the_version_and_removes_the_old_files(store: St
     assert store.version(A) == "gen-000002"
     assert store.texts(A)[0].text == "TAKE2 exit"
     assert [path.name for path in (tmp_path / "store" / A).iterdir()] == ["gen-000002"]
-    assert {path.name.split("-frames")[0] for path in (tmp_path / "store" / "cache").glob("*-frames.faiss")} == {
+    assert {path.name.split("-frames")[0] for path in (tmp_path / "store" / "cache").glob("*-frames.vectors")} == {
         f"{A}-gen-000002"
     }
     assert store.search_words("texts", "take1", 5) == []

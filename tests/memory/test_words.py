@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,18 @@ def test_where_too_many_lines_hold_a_word_the_rarer_ones_decide(store: Store, mo
 
 def test_equal_lines_come_in_the_order_of_their_videos(store: Store) -> None:
     assert found(store, "rare", 3) == [(video_id, 7) for video_id in VIDEOS[:3]]
+
+
+def test_lines_keep_their_places_when_videos_go_and_others_come(store: Store) -> None:
+    assert found(store, "line7", 99) == [(video_id, 7) for video_id in VIDEOS]
+    store.forget(VIDEOS[1])
+    record = make_record(9, video_id=VIDEOS[3])
+    store.commit(dataclasses.replace(record, speech=[Utterance(i, i + 1, f"line{i}") for i in range(9)], vectors={}))
+    assert sorted(found(store, "line7", 99)) == [(video_id, 7) for video_id in VIDEOS if video_id != VIDEOS[1]]
+    assert found(store, "line8", 99, VIDEOS[2:5]) == [(VIDEOS[3], 8), (VIDEOS[2], 8), (VIDEOS[4], 8)]
+
+
+def test_threads_may_share_a_snapshot(store: Store) -> None:
+    expected = [found(store, f"line{i}", 99) for i in range(20)]
+    with store.snapshot() as still, ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(lambda i: found(still, f"line{i}", 99), range(20))) == expected

@@ -1,0 +1,54 @@
+"""What was read of the catalogue, kept as long as it is true: most questions meet the state that the last one met."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+_NUM_CONNECTIONS = 8
+T = TypeVar("T")
+
+
+class Remembered:
+    """What each connection has read of its latest state; safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of: OrderedDict[int, tuple[sqlite3.Connection, int, dict[str, Any]]] = OrderedDict()
+
+    def at(self, db: sqlite3.Connection) -> dict[str, Any]:
+        """Return what is known of the state that a transaction sees, to be added to."""
+        version = db.execute("PRAGMA data_version").fetchone()[0]  # tells changes to this connection alone
+        with self._lock:
+            _, known, found = self._of.pop(id(db), (None, None, {}))
+            found = found if known == version else {}
+            self._of[id(db)] = db, version, found  # kept with it, so that its id stays its own
+            while len(self._of) > _NUM_CONNECTIONS:
+                self._of.popitem(last=False)
+        return found
+
+    def forget(self) -> None:
+        """Let go of everything."""
+        with self._lock:
+            self._of.clear()
+
+
+class Known:
+    """A transaction that reads, and what is known of the state that it sees; threads may share it."""
+
+    def __init__(self, db: sqlite3.Connection, remembered: Remembered) -> None:
+        self.db = db
+        self._remembered = remembered
+        self._found: dict[str, Any] | None = None
+
+    def of(self, name: str, read: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `read` returns, read at most once from each state; nobody changes it."""
+        if self._found is None:
+            self._found = self._remembered.at(self.db)
+        if name not in self._found:
+            self._found.setdefault(name, read(self.db))
+        found: T = self._found[name]
+        return found
