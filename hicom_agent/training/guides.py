@@ -11,20 +11,21 @@ import re
 _TAGS = re.compile(r"<(?:video|image)>\n?")
 _PREFIX = "Question: "
 # from here on there are options
-_OPTIONS = re.compile(r"\n\s*A\. |\n?\s*Options:\s*\n\s*\(A\)|\n\s*\(A\) |\n?\s*Options:\s*(?=\n|$)")
+_OPTIONS = re.compile(r"\nA\. |Options:\s?\n\(A\)|\n\(A\) |Options:(?=\n|\Z)")
 # sentences at the end that say in what form to answer
 _FORM = re.compile(
-    r"""\s*(?:
+    r"""(?:\A|\n|(?<=[.?!:)"'])\ )(?:
       (?:please\ )?(?:answer|respond|reply)\b[^.?!\n]*
         \b(?:word|words|phrase|sentence|letter|option|choices|number|yes)\b[^.?!\n]*[.!]?
     | (?:please\ )?(?:give|provide|select|choose|pick|state)\b[^.?!\n]*
         \b(?:letter|option|choices)\b[^.?!\n]*[.!]?
     | only\ give\ the\ best\ option[.!]?
-    | best\ option:?\s*\(?
+    | best\ option:?\ ?\(?
     | (?:your\ )?answer:
-    )\s*$""",
+    )\Z""",
     re.IGNORECASE | re.VERBOSE,
 )
+_FORM_CHARS = 300  # no such sentence is longer; a search of all of a long text would take hours
 
 
 def guide_of(question: str) -> str:
@@ -35,7 +36,7 @@ def guide_of(question: str) -> str:
     >>> guide_of("Question: quiet or loud?\\nOptions:\\n(A) quiet\\n(B) loud")
     'quiet or loud?'
     """
-    bare = _TAGS.sub("", question).strip()
+    bare = _on_plain_lines(_TAGS.sub("", question))
     text = _without_form(bare)
     found = _OPTIONS.search("\n" + text)
     if found:
@@ -44,8 +45,12 @@ def guide_of(question: str) -> str:
     return text or bare
 
 
+def _on_plain_lines(text: str) -> str:
+    """Return a text without blank lines and with single blanks, which is all the same to the text encoder."""
+    return "\n".join(filter(None, (" ".join(line.split()) for line in text.split("\n"))))
+
+
 def _without_form(text: str) -> str:
-    before = ""
-    while text != before:
-        before, text = text, _FORM.sub("", text).rstrip()
+    while found := _FORM.search(text, max(0, len(text) - _FORM_CHARS)):
+        text = text[: found.start()].rstrip()
     return text

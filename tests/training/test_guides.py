@@ -17,6 +17,12 @@ CASES = {
     "Is it red? Please answer yes or no.": "Is it red?",
     "What does the A. J. Smith sign say?": "What does the A. J. Smith sign say?",
     "Can you answer what the sign says?": "Can you answer what the sign says?",
+    "What does he answer when asked for his number": "What does he answer when asked for his number",
+    "What is it?\n  A. a dog\n\n  B. a cat\nOnly give the best option.": "What is it?",
+    # of which a search that goes back and forth would take hours
+    f"What?{' ' * 30000}Now?": "What? Now?",
+    f"What?{chr(10) * 30000}Options:{chr(10) * 3000}(A) a dog": "What?",
+    f"{'answer word ' * 3000}?": f"{'answer word ' * 3000}?",
     "Answer the question using a single word or phrase.": "Answer the question using a single word or phrase.",
 }
 
