@@ -22,6 +22,7 @@ class Reply:
     llm_tokens: int = 0
     frames: int = 0  # that were shown; 0 where clips were looked at
     note: str = ""
+    lettered: bool = True  # whether the options were told, with their letters
 
 
 class Asker(Protocol):
@@ -44,16 +45,13 @@ class Asker(Protocol):
         """Return the answer; raises InputError, AnswerError."""
 
 
-def word_question(question: Question, wording: Wording, subtitles: Sequence[str] | None = None) -> str:
-    """Return a question with its options as the benchmark's public evaluation writes it.
-
-    Subtitles stand before the instruction, one a line.
-    """
+def word_question(question: Question, wording: Wording, subtitles: Sequence[str] = ()) -> str:
+    """Return a question with its options as the benchmark's public evaluation writes it, subtitles before it."""
     letters = LETTERS[: len(question.options)]
     form = "({}) {}" if wording == "brackets" else "{}. {}"
     options = "\n".join(form.format(*each) for each in zip(letters, question.options, strict=True))
     if wording == "best answer":
-        basis = "the video" if subtitles is None else "the video and the subtitles"
+        basis = "the video and the subtitles" if subtitles else "the video"
         told = f"{', '.join(letters[:-1])}, or {letters[-1]}"
         ask = load_prompt("choice_best", question=question.text, options=options, basis=basis, letters=told).strip()
     else:

@@ -73,4 +73,5 @@ class ByAgent:
             visual_tokens=spend.visual_tokens,
             llm_tokens=spend.llm_tokens,
             note="declined" if choice.answer.abstained else "",
+            lettered=False,
         )
