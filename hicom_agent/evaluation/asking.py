@@ -6,10 +6,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hicom_agent.evaluation.questions import LETTERS, Question, Wording
 from hicom_agent.prompts import load_prompt
+
+if TYPE_CHECKING:
+    from hicom_agent.build import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,20 @@ def word_question(question: Question, wording: Wording, subtitles: Sequence[str]
     else:
         ask = load_prompt("choice_letter", question=question.text, options=options).strip()
     return load_prompt("choice_subtitles", lines="\n".join(subtitles), ask=ask).strip() if subtitles else ask
+
+
+def agent_settings(work: Workspace, model: str, max_visual_tokens: int | None) -> dict[str, Any]:
+    """Return what decides about the answers of the agent, in this process or in a server."""
+    given = work.settings
+    return {
+        "model": model,
+        "llm": given.llm,
+        "speech": given.speech,
+        "ocr": given.ocr,
+        "sample_every_s": given.sample_every_s,
+        "tokens_at_once": given.max_visual_tokens,
+        "max_visual_tokens": max_visual_tokens,
+    }
 
 
 def shares(scores: Sequence[float]) -> tuple[float, ...]:
