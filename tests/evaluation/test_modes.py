@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,15 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from hicom_agent.build import Workspace
 from hicom_agent.cli import main
+from hicom_agent.errors import SetupError
 from hicom_agent.evaluation.asking import Reply, within
 from hicom_agent.evaluation.by_model import ByModel
+from hicom_agent.evaluation.by_server import ByServer
 from hicom_agent.evaluation.questions import Question
+from hicom_agent.settings import load_settings
+from hicom_agent.types import Progress
 from tests.evaluation.made import MAKERS, make_videomme, videomme_row
 
 QUICK = ("--no-speech", "--no-ocr")
@@ -158,6 +164,7 @@ def test_parts_of_several_machines_make_one_table_and_a_torn_video_is_one_line_o
     assert (second["coverage"]["answered"], second["coverage"]["failed"], second["coverage"]["left"]) == (2, 2, 0)
     (lost,) = second["lost"]
     assert lost["video"] == "vidB" and lost["questions"] == 2 and "vidB.mkv" in lost["reason"]
+    assert run(capsys, *command, "--shard", "2/2", code=2)["coverage"] == second["coverage"]
     assert main(["eval", *command, "--merge"]) == 0
     assert "failed     vidB (2 questions)" in capsys.readouterr().out
 
@@ -266,3 +273,47 @@ def test_a_limit_that_the_agent_overruns_is_kept_to_by_asking_again() -> None:
     assert within(None, 1, ask).visual_tokens > 400
     too_much = within(40, 32, ask)
     assert too_much.visual_tokens == 74 and "more visual tokens than the limit" in too_much.note
+
+
+STUB = """
+import os
+from typing import Any
+from mcp.server import MCPServer
+server = MCPServer("stub")
+job = {"job_id": "1", "stage": "watching", "percent": 50.0, "video_id": "v", "error": ""}
+@server.tool()
+def index_video(path: str) -> dict[str, Any]:
+    return {**job, "state": "running"}
+@server.tool()
+def job_status(job_id: str) -> dict[str, Any]:
+    return {**job, "state": "done"}
+@server.tool()
+def ask_video(video: str, question: str, max_seconds: float) -> dict[str, Any]:
+    if "last" in question:
+        os._exit(1)
+    given = " ".join(os.environ[f"HICOM_AGENT_{name}"] for name in ("SPEECH", "OCR", "PROFILE", "LLM"))
+    return {"answer": given, "spend": {"visual_tokens": 1, "llm_tokens": 2}, "abstained": False}
+server.run("stdio")
+"""
+
+
+def test_a_server_has_the_settings_of_this_process_tells_how_far_it_is_and_may_die(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stub.py").write_text(STUB)
+    (tmp_path / "python").write_text(f"#!/bin/sh\nexec {sys.executable} {tmp_path / 'stub.py'}\n")
+    (tmp_path / "python").chmod(0o755)
+    (tmp_path / "film.mp4").touch()
+    for name, value in (("SPEECH", "false"), ("OCR", "false"), ("LLM", "none")):  # flags beat them
+        monkeypatch.setenv(f"HICOM_AGENT_{name}", value)
+    told: list[Progress] = []
+    given = {"store": tmp_path / "store", "profile": "nano", "speech": True, "llm": ""}
+    work = Workspace(load_settings(given), told.append)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    question = Question("1", "film", tmp_path / "film.mp4", "What?", ("a", "b"), 0)
+    server = ByServer(work, tmp_path, tmp_path / "films", tmp_path / "server.log", None)
+    with pytest.raises(SetupError, match="run the same command to go on"), server:
+        server.watch(question)
+        assert [(each.stage, each.done, each.total) for each in told] == [("watching", 50.0, 100.0)]
+        assert server.ask(question).text == "True False nano "
+        server.ask(replace(question, text="The last?"))
