@@ -120,7 +120,7 @@ def test_a_wrong_value_is_named_with_its_row(
     assert told in str(error.value) and "row 1 of " in str(error.value)
 
 
-MVBENCH, LVBENCH = "json/object_shuffle.json", "video_info.meta.jsonl"
+MVBENCH, LVBENCH = "json/action_sequence.json", "video_info.meta.jsonl"
 ASKED = {"video": "x.mp4", "question": "What?", "candidates": ["a", "b"], "answer": "a"}
 LISTED = {"uid": "1", "question": "What?\n(A) a\n(B) b", "answer": "A", "question_type": ["reasoning"]}
 
@@ -145,11 +145,12 @@ LISTED = {"uid": "1", "question": "What?\n(A) a\n(B) b", "answer": "A", "questio
     ],
 )
 def test_hostile_entries_are_one_line(tmp_path: Path, name: str, file: str, row: Any, told: str) -> None:
-    (tmp_path / "video" / "perception" / "videos").mkdir(parents=True)
+    (tmp_path / "video" / "star" / "Charades_v1_480").mkdir(parents=True)
     write(tmp_path / file, row if name == "lvbench" else [row])
     with pytest.raises(InputError) as error:
         read_benchmark(name, tmp_path)
-    assert told in str(error.value) and len(str(error.value)) < 700 and "\n" not in str(error.value)
+    line = str(error.value)
+    assert told in line and len(line) < 700 and "\n" not in line and "; get the files of " in line
 
 
 def test_files_that_are_none_or_cut_are_told_and_halves_of_characters_are_marked(
