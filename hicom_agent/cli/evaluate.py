@@ -31,7 +31,6 @@ class Wish:
     """What the options ask for."""
 
     mode: str
-    data: Path
     out: Path
     num_frames: int | None
     max_visual_tokens: int | None
@@ -79,7 +78,7 @@ def evaluate(
 
     part = Shard.parse(shard)
     folder = out or Path("evaluations") / f"{benchmark}-{mode}"
-    wish = Wish(mode, data, folder, num_frames, max_visual_tokens, subtitles)
+    wish = Wish(mode, folder, num_frames, max_visual_tokens, subtitles)
     known, questions = read_benchmark(benchmark, data)
     _check(wish, known)
     if merge:
@@ -123,7 +122,7 @@ def _run(
     from hicom_agent.evaluation.log import Log, hash_questions
     from hicom_agent.evaluation.run import ask_all, make_plan
 
-    asker = _make_asker(work, wish, benchmark, part)
+    asker = _make_asker(work, wish, benchmark, part, questions)
     settings = {
         "version": version("hicom-agent"),
         "benchmark": benchmark.name,
@@ -139,7 +138,7 @@ def _run(
                 ask_all(plan, asker, log, work.on_progress)
 
 
-def _make_asker(work: Workspace, wish: Wish, benchmark: Benchmark, part: Shard) -> Asker:
+def _make_asker(work: Workspace, wish: Wish, benchmark: Benchmark, part: Shard, questions: list[Question]) -> Asker:
     films = wish.out / "films"
     if wish.mode == "model":
         from hicom_agent.evaluation.by_model import ByModel
@@ -152,7 +151,7 @@ def _make_asker(work: Workspace, wish: Wish, benchmark: Benchmark, part: Shard) 
         return ByAgent(work, films, wish.max_visual_tokens)
     from hicom_agent.evaluation.by_server import ByServer
 
-    return ByServer(work, wish.data, films, wish.out / part.named("server.log"), wish.max_visual_tokens)
+    return ByServer(work, questions, films, wish.out / part.named("server.log"), wish.max_visual_tokens)
 
 
 def _report(benchmark: Benchmark, questions: list[Question], out: Path) -> dict[str, Any]:

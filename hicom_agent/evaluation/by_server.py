@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -33,8 +33,12 @@ POLL_S = 0.3
 class ByServer:
     """A server process of its own, with the settings of this one; it ends with the `with`."""
 
-    def __init__(self, work: Workspace, data: Path, films: Path, log: Path, max_visual_tokens: int | None) -> None:
-        self._work, self._data, self._films, self._log = work, data, films, log
+    def __init__(
+        self, work: Workspace, questions: Sequence[Question], films: Path, log: Path, max_visual_tokens: int | None
+    ) -> None:
+        self._work, self._films, self._log = work, films, log
+        # where they really lie: a benchmark's folder may hold links to another disk
+        self._roots = {question.path.resolve().parent for question in questions if question.path is not None}
         self._max_visual_tokens = max_visual_tokens
         self._ids: dict[str, str] = {}  # of videos that are remembered, by unit
         self._portal: BlockingPortal | None = None
@@ -47,7 +51,7 @@ class ByServer:
         from mcp.client.stdio import stdio_client
 
         self._films.mkdir(parents=True, exist_ok=True)
-        roots = [argument for root in (self._data, self._films) for argument in ("--root", str(root.absolute()))]
+        roots = [part for root in (*self._roots, self._films.absolute()) for part in ("--root", str(root))]
         with ExitStack() as stack:
             errors = stack.enter_context(self._log.open("a", encoding="utf-8"))
             command = ["-m", "hicom_agent", "mcp", *roots]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -222,7 +221,7 @@ def filmed(footage: Path, nano: Path, tmp_path_factory: pytest.TempPathFactory) 
     ]
     folder = tmp_path_factory.mktemp("filmed")
     (folder / "data").mkdir()
-    shutil.copy(footage / "car-detection.mp4", folder / "data" / "cars.mp4")
+    (folder / "data" / "cars.mp4").symlink_to(footage / "car-detection.mp4")  # as on another disk
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "test-00000-of-00001.parquet")
     return folder
 
@@ -310,7 +309,7 @@ def test_a_server_has_the_settings_of_this_process_tells_how_far_it_is_and_may_d
     work = Workspace(load_settings(given), told.append)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     question = Question("1", "film", tmp_path / "film.mp4", "What?", ("a", "b"), 0)
-    server = ByServer(work, tmp_path, tmp_path / "films", tmp_path / "server.log", None)
+    server = ByServer(work, [question], tmp_path / "films", tmp_path / "server.log", None)
     with pytest.raises(SetupError, match="run the same command to go on"), server:
         server.watch(question)
         assert [(each.stage, each.done, each.total) for each in told] == [("watching", 50.0, 100.0)]
