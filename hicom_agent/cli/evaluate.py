@@ -31,7 +31,6 @@ class Wish:
     """What the options ask for."""
 
     mode: str
-    data: Path
     out: Path
     num_frames: int | None
     max_visual_tokens: int | None
@@ -79,7 +78,7 @@ def evaluate(
 
     part = Shard.parse(shard)
     folder = out or Path("evaluations") / f"{benchmark}-{mode}"
-    wish = Wish(mode, data, folder, num_frames, max_visual_tokens, subtitles)
+    wish = Wish(mode, folder, num_frames, max_visual_tokens, subtitles)
     known, questions = read_benchmark(benchmark, data)
     _check(wish, known)
     if merge:
@@ -93,9 +92,10 @@ def evaluate(
         flags["max_visual_tokens"] = max(128, max_visual_tokens)  # of the model that sees, at once
     own_store = store or early.get().get("store") or folder / part.named("store")
     with workspace(own_store, **flags) as work:
-        failed = _run(work, wish, known, questions, part, limit, retry)
-    _tell(_report(known, questions, folder), as_json=as_json)
-    if failed:
+        _run(work, wish, known, questions, part, limit, retry)
+    found = _report(known, questions, folder)
+    _tell(found, as_json=as_json)
+    if found["coverage"]["failed"]:
         raise typer.Exit(PARTIAL)
 
 
@@ -115,13 +115,16 @@ def _run(
     part: Shard,
     limit: int | None,
     retry: bool,
-) -> int:
-    """Ask what is left; return how many questions failed now."""
+) -> None:
+    """Ask what is left."""
+    from importlib.metadata import version
+
     from hicom_agent.evaluation.log import Log, hash_questions
     from hicom_agent.evaluation.run import ask_all, make_plan
 
-    asker = _make_asker(work, wish, benchmark, part)
+    asker = _make_asker(work, wish, benchmark, part, questions)
     settings = {
+        "version": version("hicom-agent"),
         "benchmark": benchmark.name,
         "questions": hash_questions(questions),
         "mode": wish.mode,
@@ -130,13 +133,12 @@ def _run(
     }
     with closing(Log(wish.out, part, settings)) as log:
         plan = make_plan(questions, log.known, part, limit, retry=retry)
-        if not plan.left:
-            return 0
-        with asker:
-            return sum(bool(row["reason"]) for row in ask_all(plan, asker, log, work.on_progress))
+        if plan.left:
+            with asker:
+                ask_all(plan, asker, log, work.on_progress)
 
 
-def _make_asker(work: Workspace, wish: Wish, benchmark: Benchmark, part: Shard) -> Asker:
+def _make_asker(work: Workspace, wish: Wish, benchmark: Benchmark, part: Shard, questions: list[Question]) -> Asker:
     films = wish.out / "films"
     if wish.mode == "model":
         from hicom_agent.evaluation.by_model import ByModel
@@ -149,7 +151,7 @@ def _make_asker(work: Workspace, wish: Wish, benchmark: Benchmark, part: Shard) 
         return ByAgent(work, films, wish.max_visual_tokens)
     from hicom_agent.evaluation.by_server import ByServer
 
-    return ByServer(work, wish.data, films, wish.out / part.named("server.log"), wish.max_visual_tokens)
+    return ByServer(work, questions, films, wish.out / part.named("server.log"), wish.max_visual_tokens)
 
 
 def _report(benchmark: Benchmark, questions: list[Question], out: Path) -> dict[str, Any]:
@@ -192,10 +194,13 @@ def _tell_plan(told: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         show_json(told)
         return
+    from hicom_agent.evaluation.table import NUM_TOLD
+    from hicom_agent.screen import plain
+
     typer.echo(f"ask      {told['left']} of {told['questions']} questions about {told['videos']} videos")
     typer.echo(f"earlier  {told['earlier']} questions were asked before; {len(told['missing'])} videos are not here")
-    for video in told["missing"][:20]:
-        typer.echo(f"missing  {video}")
+    for video in told["missing"][:NUM_TOLD]:
+        typer.echo(f"missing  {plain(video)}")
 
 
 def _tell(found: dict[str, Any], *, as_json: bool) -> None:

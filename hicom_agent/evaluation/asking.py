@@ -6,10 +6,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hicom_agent.evaluation.questions import LETTERS, Question, Wording
 from hicom_agent.prompts import load_prompt
+
+if TYPE_CHECKING:
+    from hicom_agent.build import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Reply:
     llm_tokens: int = 0
     frames: int = 0  # that were shown; 0 where clips were looked at
     note: str = ""
+    lettered: bool = True  # whether the options were told, with their letters
 
 
 class Asker(Protocol):
@@ -44,21 +48,32 @@ class Asker(Protocol):
         """Return the answer; raises InputError, AnswerError."""
 
 
-def word_question(question: Question, wording: Wording, subtitles: Sequence[str] | None = None) -> str:
-    """Return a question with its options as the benchmark's public evaluation writes it.
-
-    Subtitles stand before the instruction, one a line.
-    """
+def word_question(question: Question, wording: Wording, subtitles: Sequence[str] = ()) -> str:
+    """Return a question with its options as the benchmark's public evaluation writes it, subtitles before it."""
     letters = LETTERS[: len(question.options)]
     form = "({}) {}" if wording == "brackets" else "{}. {}"
     options = "\n".join(form.format(*each) for each in zip(letters, question.options, strict=True))
     if wording == "best answer":
-        basis = "the video" if subtitles is None else "the video and the subtitles"
+        basis = "the video and the subtitles" if subtitles else "the video"
         told = f"{', '.join(letters[:-1])}, or {letters[-1]}"
         ask = load_prompt("choice_best", question=question.text, options=options, basis=basis, letters=told).strip()
     else:
         ask = load_prompt("choice_letter", question=question.text, options=options).strip()
     return load_prompt("choice_subtitles", lines="\n".join(subtitles), ask=ask).strip() if subtitles else ask
+
+
+def agent_settings(work: Workspace, model: str, max_visual_tokens: int | None) -> dict[str, Any]:
+    """Return what decides about the answers of the agent, in this process or in a server."""
+    given = work.settings
+    return {
+        "model": model,
+        "llm": given.llm,
+        "speech": given.speech,
+        "ocr": given.ocr,
+        "sample_every_s": given.sample_every_s,
+        "tokens_at_once": given.max_visual_tokens,
+        "max_visual_tokens": max_visual_tokens,
+    }
 
 
 def shares(scores: Sequence[float]) -> tuple[float, ...]:

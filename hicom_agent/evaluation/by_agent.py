@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from hicom_agent.errors import AnswerError
-from hicom_agent.evaluation.asking import Reply, within
+from hicom_agent.evaluation.asking import Reply, agent_settings, within
 from hicom_agent.evaluation.films import film_of
 from hicom_agent.evaluation.questions import Question
 from hicom_agent.tools import index_video
@@ -34,15 +34,7 @@ class ByAgent:
     @property
     def settings(self) -> Mapping[str, Any]:
         """Return what decides about its answers."""
-        given = self._work.settings
-        return {
-            "model": self._work.encoder.version,
-            "llm": given.llm,
-            "speech": given.speech,
-            "ocr": given.ocr,
-            "sample_every_s": given.sample_every_s,
-            "max_visual_tokens": self._max_visual_tokens,
-        }
+        return agent_settings(self._work, self._work.encoder.version, self._max_visual_tokens)
 
     def watch(self, question: Question) -> None:
         """Index a question's video, or what is meant of it, if that is new; raises InputError."""
@@ -73,4 +65,5 @@ class ByAgent:
             visual_tokens=spend.visual_tokens,
             llm_tokens=spend.llm_tokens,
             note="declined" if choice.answer.abstained else "",
+            lettered=False,
         )

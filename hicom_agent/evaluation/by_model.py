@@ -91,7 +91,7 @@ class ByModel:
 
     def ask(self, question: Question) -> Reply:
         """Return the likelihoods of the letters and what the model writes; raises InputError, AnswerError."""
-        lines = lines_at(self._read_subtitles(question), self._times_s) if self._subtitles else None
+        lines = lines_at(self._read_subtitles(question), self._times_s) if self._subtitles else []
         ask = word_question(question, self._wording, lines)
         letters = LETTERS[: len(question.options)]
         picked = self._reader.pick(question.text, ask, self._watched, letters)

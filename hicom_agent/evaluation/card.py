@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,10 @@ def submission(questions: Sequence[Question], rows: Mapping[str, Mapping[str, An
 
 def write_json(file: Path, value: Any) -> None:
     """Write a file of results, whole or not at all; raises SetupError."""
-    temporary = file.with_name(f".{file.name}.tmp")
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")  # shards that end together write the same file
     with plain(file):
         try:
-            temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
             temporary.replace(file)
         finally:
             temporary.unlink(missing_ok=True)

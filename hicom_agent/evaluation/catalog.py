@@ -94,15 +94,25 @@ def read_benchmark(name: str, folder: Path) -> tuple[Benchmark, list[Question]]:
     if name not in BENCHMARKS:
         raise InputError(f"no benchmark {name!r}; there are: {', '.join(BENCHMARKS)}")
     benchmark = BENCHMARKS[name]
-    if not folder.is_dir():
-        raise InputError(f"--data {folder} is no folder; {benchmark.title} needs {benchmark.layout}")
-    if not benchmark.looks(folder):
-        others = [other for other in BENCHMARKS.values() if other.looks(folder)]
-        hint = f"; it looks like {others[0].title}: give --benchmark {others[0].name}" if others else ""
-        raise InputError(f"{folder} does not hold {benchmark.title}: expected {benchmark.layout}{hint}")
-    questions = benchmark.read(folder)
+    again = f"get the files of {benchmark.title} again"
+    try:
+        found = folder.is_dir() and benchmark.looks(folder)
+        questions = benchmark.read(folder) if found else []
+    except (InputError, OSError) as error:  # such as a name that is too long, or a folder that may not be read
+        raise InputError(f"{str(error)[:600]}; {again}") from error
+    if not found:
+        raise InputError(_what_else(benchmark, folder))
     twice = [key for key, count in Counter(question.id for question in questions).items() if count > 1]
     if twice or not questions:
         why = f"the id {twice[0]!r} stands there twice" if twice else "there is no question"
-        raise InputError(f"{folder}: {why}; get the files of {benchmark.title} again")
+        raise InputError(f"{folder}: {why}; {again}")
     return benchmark, questions
+
+
+def _what_else(benchmark: Benchmark, folder: Path) -> str:
+    """Return why a folder is not this benchmark's, and which one it looks like."""
+    if not folder.is_dir():
+        return f"--data {folder} is no folder; {benchmark.title} needs {benchmark.layout}"
+    others = [other for other in BENCHMARKS.values() if other.looks(folder)]
+    hint = f"; it looks like {others[0].title}: give --benchmark {others[0].name}" if others else ""
+    return f"{folder} does not hold {benchmark.title}: expected {benchmark.layout}{hint}"

@@ -7,12 +7,9 @@ The other answers are known to the benchmark's server alone, which takes a JSON 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from hicom_agent.errors import InputError
-from hicom_agent.evaluation.layout import Entry, find_video, peek, read_entries
+from hicom_agent.evaluation.layout import Entry, find_video, peek, read_entries, read_json
 from hicom_agent.evaluation.questions import Question
 
 NUM_OPTIONS = 5
@@ -26,14 +23,12 @@ def looks(folder: Path) -> bool:
 
 def read(folder: Path) -> list[Question]:
     """Return the questions, most without an answer; raises InputError."""
-    answers = _answers(folder / "subset_answers.json")
+    file = folder / "subset_answers.json"
+    answers = Entry(read_json(file) if file.is_file() else {}, str(file))
     videos = [folder / name for name in ("videos", "good_clips_git")]
     questions = []
     for entry in read_entries(folder / "questions.json"):
         name = entry.text("q_uid")
-        known = (
-            Entry(answers, str(folder / "subset_answers.json")).index(name, NUM_OPTIONS) if name in answers else None
-        )
         questions.append(
             Question(
                 id=name,
@@ -41,17 +36,7 @@ def read(folder: Path) -> list[Question]:
                 path=find_video(videos, name, entry.where),
                 text=entry.text("question"),
                 options=tuple(entry.text(f"option {i}") for i in range(NUM_OPTIONS)),
-                answer=known,
+                answer=answers.index(name, NUM_OPTIONS) if name in answers.fields else None,
             )
         )
     return questions
-
-
-def _answers(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {file}: {error}") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{file}: expected an object of q_uid to number")
-    return found

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import closing
 from fractions import Fraction
 from hashlib import sha256
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hicom_agent import video
 from hicom_agent.errors import VideoRefused, VideoUnreadable
+from hicom_agent.rows import plain
 from hicom_agent.types import Frame
 
 if TYPE_CHECKING:
@@ -25,29 +29,37 @@ MAX_PICTURE_BYTES = 32 * 2**20
 def film_of(path: Path, span_s: tuple[float, float] | None, films: Path, settings: Settings) -> Path:
     """Return a film that shows what is meant, made in `films` where it is not `path` itself.
 
-    Raises VideoRefused or VideoUnreadable.
+    Raises VideoRefused or VideoUnreadable, SetupError for the disk.
     """
     path = playable(path, films)
     if span_s is None:
         return path
-    start_s, end_s = sorted(span_s)
+    start_s, end_s = (max(0.0, time_s) for time_s in sorted(span_s))
     key = f"{path.resolve()} {start_s} {end_s}"
     return _once(films, key, lambda out: _cut(path, start_s, max(end_s, start_s + 1.0), out, settings))
 
 
 def playable(path: Path, films: Path) -> Path:
-    """Return a film of a folder of frames, frame by frame the same; a file is one already. Raises VideoRefused."""
+    """Return a film of a folder of frames, frame by frame the same; a file is one already; raises as `film_of`."""
     return _once(films, str(path.resolve()), lambda out: _join(path, out)) if path.is_dir() else path
 
 
-def _once(films: Path, key: str, make: Any) -> Path:
-    out = films / f"{sha256(key.encode()).hexdigest()[:16]}.mkv"
-    if not out.is_file():
+def _once(films: Path, key: str, make: Callable[[Path], None]) -> Path:
+    import av
+
+    out = films / f"{sha256(os.fsencode(key)).hexdigest()[:16]}.mkv"
+    unfinished = out.with_suffix(".part")
+    with plain(out):
+        if out.is_file():
+            return out
         films.mkdir(parents=True, exist_ok=True)
-        unfinished = out.with_suffix(".part")
         try:
             make(unfinished)
             unfinished.replace(out)
+        except av.FFmpegError as error:
+            if isinstance(error, OSError):
+                raise
+            raise VideoUnreadable(f"no film can be made of {key}: {error}") from error
         finally:
             unfinished.unlink(missing_ok=True)
     return out
@@ -57,7 +69,10 @@ def _join(folder: Path, out: Path) -> None:
     """Write the JPEG files of a folder, in order of name, as a film of three frames a second; nothing is decoded."""
     import av
 
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".jpg", ".jpeg"))
+    try:
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".jpg", ".jpeg"))
+    except OSError as error:
+        raise VideoRefused(f"{folder} cannot be read: {error.strerror}") from error
     if not files:
         raise VideoRefused(f"{folder} has no frames; expected files such as 00001.jpg")
     width, height = _jpeg_size(_picture(files[0]), files[0])
@@ -72,9 +87,12 @@ def _join(folder: Path, out: Path) -> None:
 
 
 def _picture(file: Path) -> bytes:
-    if not file.is_file() or file.stat().st_size > MAX_PICTURE_BYTES:
-        raise VideoRefused(f"{file} is no picture of at most {MAX_PICTURE_BYTES >> 20} MB")
-    return file.read_bytes()
+    try:
+        if file.is_file() and file.stat().st_size <= MAX_PICTURE_BYTES:
+            return file.read_bytes()
+    except OSError as error:
+        raise VideoRefused(f"{file} cannot be read: {error.strerror}") from error
+    raise VideoRefused(f"{file} is no picture of at most {MAX_PICTURE_BYTES >> 20} MB")
 
 
 def _jpeg_size(data: bytes, file: Path) -> tuple[int, int]:
@@ -93,31 +111,24 @@ def _cut(path: Path, start_s: float, end_s: float, out: Path, settings: Settings
     """Write a stretch of a video as a film without sound."""
     import av
 
-    with video.open_video(path, settings.roots, settings.max_video_bytes) as opened:
-        frames = list(_frames(opened, start_s, end_s))
-    if not frames:
-        raise VideoUnreadable(f"{path} has no frame between {start_s:g} and {end_s:g} s")
-    height, width = (side - side % 2 for side in frames[0].picture.shape[:2])
-    with av.open(str(out), "w", format="matroska") as film:
-        track: Any = film.add_stream("libx264", rate=25, width=width, height=height, pix_fmt="yuv420p")
-        track.codec_context.time_base = Fraction(1, 1000)
-        track.options = {"crf": "18", "preset": "veryfast"}
-        for frame in frames:
-            picture = av.VideoFrame.from_ndarray(frame.picture[:height, :width].copy(), format="rgb24")
-            picture.time_base = Fraction(1, 1000)
-            picture.pts = round(1000 * (frame.time_s - frames[0].time_s))
-            film.mux(track.encode(picture))
-        film.mux(track.encode(None))
-
-
-def _frames(opened: video.OpenedVideo, start_s: float, end_s: float) -> Iterator[Frame]:
     plan = video.StreamPlan(start_s=start_s, sample_every_s=CUT_STEP_S, side_px=SIDE_PX)
-    passing = video.stream(opened, plan)
-    try:
-        for item in passing:
-            if isinstance(item, Frame):
-                if item.time_s >= end_s:
-                    return
-                yield item
-    finally:
-        passing.close()
+    with (
+        video.open_video(path, settings.roots, settings.max_video_bytes) as opened,
+        closing(video.stream(opened, plan)) as passing,
+    ):
+        shown = (item for item in passing if isinstance(item, Frame))
+        frames = takewhile(lambda frame: frame.time_s < end_s, shown)
+        first = next(frames, None)
+        if first is None:
+            raise VideoUnreadable(f"{path} has no frame between {start_s:g} and {end_s:g} s")
+        height, width = (side - side % 2 for side in first.picture.shape[:2])
+        with av.open(str(out), "w", format="matroska") as film:
+            track: Any = film.add_stream("libx264", rate=25, width=width, height=height, pix_fmt="yuv420p")
+            track.codec_context.time_base = Fraction(1, 1000)
+            track.options = {"crf": "18", "preset": "veryfast"}
+            for frame in chain([first], frames):  # one at a time: a stretch may be an hour
+                picture = av.VideoFrame.from_ndarray(frame.picture[:height, :width].copy(), format="rgb24")
+                picture.time_base = Fraction(1, 1000)
+                picture.pts = round(1000 * (frame.time_s - first.time_s))
+                film.mux(track.encode(picture))
+            film.mux(track.encode(None))

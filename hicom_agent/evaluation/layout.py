@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from hicom_agent.errors import InputError
 from hicom_agent.evaluation.questions import LETTERS
 
 VIDEO_SUFFIXES = (".mp4", ".MP4", ".mkv", ".webm", ".avi", ".mov")
+MAX_TEXT_BYTES = 2**28  # of a file of questions or subtitles; the largest published has 7 MB
+MAX_NUMBER = 1e12
 
 
 class Entry:
@@ -28,7 +29,7 @@ class Entry:
         value = self._get(name)
         if not isinstance(value, str) or not value.strip():
             raise self.wrong(name, "a text")
-        return value.strip()
+        return _sound(value)
 
     def name(self, name: str) -> str:
         """Return a text or a whole number as a text."""
@@ -38,7 +39,7 @@ class Entry:
     def number(self, name: str, default: float | None = None) -> float:
         """Return a finite number."""
         value = self.fields.get(name, default) if default is not None else self._get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not is_number(value):
             raise self.wrong(name, "a number")
         return float(value)
 
@@ -49,7 +50,7 @@ class Entry:
         fits = isinstance(value, list) and 2 <= len(value) <= len(LETTERS)
         if not fits or not all(isinstance(each, str | int | float) and str(each).strip() for each in value):
             raise self.wrong(name, f"a list of 2 to {len(LETTERS)} texts")
-        return tuple(str(each).strip() for each in value)
+        return tuple(_sound(str(each)) for each in value)
 
     def index(self, name: str, count: int) -> int:
         """Return which of `count` options is right, given as a number from 0."""
@@ -67,7 +68,7 @@ class Entry:
 
     def option(self, name: str, options: Sequence[str]) -> int:
         """Return which option is right, given as its text."""
-        value = str(self._get(name)).strip()
+        value = _sound(str(self._get(name)))
         if value not in options:
             raise self.wrong(name, f"one of the candidates {_shown(list(options))}")
         return options.index(value)
@@ -82,14 +83,34 @@ class Entry:
         return self.fields[name]
 
 
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a number that may be a time: neither NaN nor beyond all films."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_NUMBER
+
+
+def read_text(path: Path, errors: str = "strict") -> str:
+    """Return the text of a file of a benchmark; raises InputError for what is no file, too large or no UTF-8."""
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_TEXT_BYTES:
+            raise InputError(f"cannot read {path}: expected a file of at most {MAX_TEXT_BYTES >> 20} MB")
+        return path.read_text(encoding="utf-8-sig", errors=errors)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {str(error)[:200]}") from error
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds, a list of the lines if its name ends in jsonl; raises InputError."""
+    text = read_text(path)
+    lines = [line for line in text.split("\n") if line.strip()] if path.suffix == ".jsonl" else []
+    try:
+        return [json.loads(line) for line in lines] or json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"cannot read {path}: {str(error)[:200]}") from error
+
+
 def read_entries(path: Path) -> Iterator[Entry]:
     """Yield the entries of a JSON list, or of JSON lines if the name ends in jsonl; raises InputError."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        lines = [line for line in text.split("\n") if line.strip()] if path.suffix == ".jsonl" else []
-        rows = [json.loads(line) for line in lines] or json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"cannot read {path}: {str(error)[:200]}") from error
+    rows = read_json(path)
     if not isinstance(rows, list):
         raise InputError(f"{path}: expected a list of entries, got {_shown(rows)}")
     for number, row in enumerate(rows, 1):
@@ -138,6 +159,11 @@ def unlettered(option: str, index: int) -> str:
         if option.startswith(mark) and option[len(mark) :].strip():
             return option[len(mark) :].strip()
     return option
+
+
+def _sound(text: str) -> str:
+    """Return a text without blanks around it; halves of characters, which no file may hold, become question marks."""
+    return text.encode("utf-8", "replace").decode().strip()
 
 
 def _shown(value: Any) -> str:

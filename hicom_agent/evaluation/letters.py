@@ -12,17 +12,23 @@ FALLBACK = 2  # the third option, as the original's evaluation takes it
 _SAID = r"(?:answer|option|choice)\b(?:\s+(?:is|would be|should be))?\s*:?\s*"
 
 
-def parse_choice(text: str, options: Sequence[str]) -> int | None:
+def parse_choice(text: str, options: Sequence[str], *, lettered: bool = True) -> int | None:
     """Return the index of the option that an answer means, None if it names none.
 
     "A" and "I" before a word in lower case are no letters; those in lower case count in brackets, before a mark, alone.
+    No letter counts in an answer that is an option word for word ("C cuts the rope" is no C), nor in one whose
+    question had none (not `lettered`).
 
     >>> [parse_choice(text, ["a dog", "a cat"]) for text in ("(b)", "The answer is B.", "Ⓑ", "b", "A cat sleeps", "?")]
     [1, 1, 1, 1, 1, None]
     """
     shown = unicodedata.normalize("NFKC", text).strip()
-    found = _letter(shown, len(options))
-    return found if found is not None else _option(shown, options)
+    words = _words(shown)
+    whole = [i for i, option in enumerate(options) if " " in words and words == _words(option)]
+    if whole:
+        return whole[0]
+    letter = _letter(shown, len(options)) if lettered else None
+    return letter if letter is not None else _option(words, options)
 
 
 def fallback(num_options: int) -> int:
@@ -48,16 +54,14 @@ def _letter(text: str, count: int) -> int | None:
     return LETTERS.index(first[first.lastgroup or 0].upper())
 
 
-def _option(text: str, options: Sequence[str]) -> int | None:
-    """Return the one option whose words stand in the text; of options in one another the longest."""
-    said = f" {_words(text)} "
+def _option(told: str, options: Sequence[str]) -> int | None:
+    """Return the one option whose words stand in the told ones; of options in one another the longest."""
+    said = f" {told} "
     held = {i: words for i, option in enumerate(options) if (words := _words(option)) and f" {words} " in said}
     longest = [
         i for i, words in held.items() if not any(words != o and f" {words} " in f" {o} " for o in held.values())
     ]
-    if len(longest) != 1:
-        return None
-    return longest[0]
+    return longest[0] if len(longest) == 1 else None
 
 
 def _words(text: str) -> str:

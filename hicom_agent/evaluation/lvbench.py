@@ -54,7 +54,7 @@ def read(folder: Path) -> list[Question]:
 def _question(entry: Entry, key: str, path: Path | None, video_type: str) -> Question:
     text, options = split_options(entry)
     types = entry.fields.get("question_type")
-    if not isinstance(types, list) or not types or not set(types) <= set(TYPES):
+    if not isinstance(types, list) or not types or not all(each in TYPES for each in types):
         raise entry.wrong("question_type", f"a list of some of {', '.join(TYPES)}")
     return Question(
         id=entry.name("uid"),

@@ -36,7 +36,7 @@ SOURCES = {
     "episodic_reasoning": "tvqa/frames_fps3_hq",
     "counterfactual_inference": _CLEVRER,
 }
-CUT = {
+CUT = {  # sources of which an entry means a stretch, and where these lie cut out
     _STAR: "star/Charades_segment",
     "sta/sta_video": "sta/sta_video_segment",
     "tvqa/frames_fps3_hq": "tvqa/video_fps3_hq_segment",
@@ -62,9 +62,8 @@ def read(folder: Path) -> list[Question]:
 
 def _question(folder: Path, task: str, number: int, entry: Entry) -> Question:
     video, options, source = entry.text("video"), entry.texts("candidates"), SOURCES[task]
-    span_s = None
-    if "start" in entry.fields:
-        span_s = (entry.number("start"), entry.number("end"))
+    timed = source in CUT and entry.fields.get("start") is not None
+    span_s = (entry.number("start"), entry.number("end")) if timed else None
     path = _find(folder, source, video, entry) or _find(folder, CONVERTED.get(source, ""), video, entry)
     if path is None and (path := _find(folder, CUT.get(source, ""), video, entry)) is not None:
         span_s = None

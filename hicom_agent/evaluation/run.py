@@ -91,8 +91,8 @@ def ask_one(question: Question, asker: Asker, mark: str, lost: dict[str, str]) -
 
 def make_row(question: Question, reply: Reply | None, reason: str, mark: str) -> dict[str, Any]:
     """Return the row of a reply, or of why there is none; options are numbers from 0."""
-    letter = parse_choice(reply.text, question.options) if reply is not None else None
     given = reply or Reply("")
+    letter = parse_choice(given.text, question.options, lettered=given.lettered)
     likeliest = max(range(len(given.likelihoods)), key=lambda i: given.likelihoods[i]) if given.likelihoods else None
     return {
         "id": question.id,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hicom_agent.errors import InputError
-from hicom_agent.evaluation.layout import Entry, read_entries
+from hicom_agent.evaluation.layout import Entry, is_number, read_entries, read_text
 from hicom_agent.types import clean_text, parse_time
 
 _TIMES = re.compile(r"(\d+:\d\d:\d\d)[,.](\d+)\s*-->\s*(\d+:\d\d:\d\d)[,.](\d+)")
@@ -46,10 +46,7 @@ def lines_at(subtitles: Sequence[Subtitle], times_s: Sequence[float]) -> list[st
 
 
 def _read_srt(path: Path) -> list[Subtitle]:
-    try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise InputError(f"cannot read the subtitles {path}: {error}") from error
+    text = read_text(path, errors="replace")
     found = []
     for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n").replace("\r", "\n")):
         head, _, words = block.strip().partition("\n")
@@ -85,9 +82,9 @@ def _read_json(path: Path) -> list[Subtitle]:
 def _timestamp(entry: Entry) -> tuple[float, float]:
     """Return start and end; the last one of a video may have no end."""
     value = entry.fields["timestamp"]
-    if not isinstance(value, list) or len(value) != 2 or not isinstance(value[0], int | float):
+    if not isinstance(value, list) or len(value) != 2 or not is_number(value[0]):
         raise entry.wrong("timestamp", "a start and an end in seconds")
-    return float(value[0]), float(value[1]) if isinstance(value[1], int | float) else float("inf")
+    return float(value[0]), float(value[1]) if is_number(value[1]) else float("inf")
 
 
 def _seconds(entry: Entry, name: str) -> float:

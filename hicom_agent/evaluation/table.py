@@ -136,9 +136,6 @@ def _paper(benchmark: Benchmark, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {"model": "HICom 7B", "subtitles": with_subtitles, "percent_by_frames": dict(known)}
 
 
-# ---------------------------------------------------------------------- for a person
-
-
 def table_lines(found: Mapping[str, Any]) -> list[str]:
     """Return a table for a person."""
     coverage, cost, settings = found["coverage"], found["cost"], found["settings"]

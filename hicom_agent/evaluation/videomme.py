@@ -8,6 +8,8 @@ domain, sub_category, url, videoID, question_id, task_type, question, options (f
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,29 +59,29 @@ def read(folder: Path) -> list[Question]:
     return questions
 
 
-def _parquet(file: Path) -> Any:
+@contextmanager
+def _parquet(file: Path) -> Iterator[Any]:
+    """Yield an open file; raises InputError for what cannot be read of it, SetupError without pyarrow."""
     if importlib.util.find_spec("pyarrow") is None:
         raise SetupError(f"{file.name} needs the package pyarrow; run: pip install 'hicom-agent[archive]'")
     import pyarrow
     import pyarrow.parquet
 
     try:
-        return pyarrow.parquet.ParquetFile(file)
-    except (OSError, pyarrow.ArrowException) as error:
+        with pyarrow.parquet.ParquetFile(file) as opened:
+            yield opened
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise InputError(f"cannot read {file}: {str(error)[:200]}") from error
 
 
 def _columns(file: Path) -> list[str]:
-    try:
-        names: list[str] = _parquet(file).schema_arrow.names
-    except InputError:
-        return []
-    return names
+    with suppress(InputError), _parquet(file) as parquet:
+        return list(parquet.schema_arrow.names)
+    return []
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:
-    parquet = _parquet(file)
-    if missing := sorted(set(COLUMNS) - set(parquet.schema_arrow.names)):
-        raise InputError(f"{file}: no column {missing[0]!r}; expected {', '.join(COLUMNS)}")
-    rows: list[dict[str, Any]] = parquet.read(columns=list(COLUMNS)).to_pylist()
-    return rows
+    with _parquet(file) as parquet:
+        if missing := sorted(set(COLUMNS) - set(parquet.schema_arrow.names)):
+            raise InputError(f"{file}: no column {missing[0]!r}; expected {', '.join(COLUMNS)}")
+        return list(parquet.read(columns=list(COLUMNS)).to_pylist())

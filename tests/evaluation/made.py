@@ -91,7 +91,8 @@ def make_mvbench(folder: Path, film: Film) -> Path:
     bounds = {"start": 1.0, "end": 2.5}
     rows = {
         "object_existence": [
-            {"video": "video_1.mp4", "question": "Is there a cube?", "candidates": ["yes", "no"], "answer": "no"},
+            {"video": "video_1.mp4", "question": "Is there a cube?", "candidates": ["yes", "no"], "answer": "no"}
+            | bounds,  # which count in other tasks only
             {"video": "video_2.mp4", "question": "Is there a ball?", "candidates": ["yes", "no"], "answer": "yes"},
         ],
         "action_sequence": [

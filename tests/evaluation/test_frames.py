@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,13 @@ def test_a_folder_without_frames_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="has no frames; expected files such as 00001.jpg"):
         playable(tmp_path / "empty", tmp_path / "films")
-    (tmp_path / "empty" / "00001.jpg").write_bytes(b"GIF89a")
-    with pytest.raises(InputError, match="is no JPEG picture"):
+    flat = b"\xff\xd8\xff\xc0\x00\x11\x08\x00\x00\x00\x00\x03"  # of no height and no width
+    for data, told in ((b"GIF89a", "is no JPEG picture"), (flat, "no film can be made of .*empty")):
+        (tmp_path / "empty" / "00001.jpg").write_bytes(data)
+        with pytest.raises(InputError, match=told):
+            playable(tmp_path / "empty", tmp_path / "films")
+    (tmp_path / "empty" / "00001.jpg").unlink()
+    os.mkfifo(tmp_path / "empty" / "00001.jpg")
+    with pytest.raises(InputError, match="is no picture of at most 32 MB"):
         playable(tmp_path / "empty", tmp_path / "films")
     assert list((tmp_path / "films").iterdir()) == []

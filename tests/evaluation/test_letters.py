@@ -46,6 +46,23 @@ def test_an_answer_means(text: str, index: int | None) -> None:
     assert parse_choice(text, OPTIONS) == index
 
 
+@pytest.mark.parametrize(
+    ("text", "lettered", "index"),
+    [
+        ("C cuts the rope.", True, 0),  # the wearer of EgoSchema's camera is called C
+        ("C cuts it", True, 2),
+        ("C cuts it", False, None),
+        ("(B)", False, None),
+        ("I saw that C washes a plate, plan B.", False, 1),
+    ],
+)
+def test_a_name_is_no_letter_in_the_words_of_an_option_nor_where_none_was_told(
+    text: str, lettered: bool, index: int | None
+) -> None:
+    options = ("C cuts a rope", "C washes a plate", "C rests")
+    assert parse_choice(text, options, lettered=lettered) == index
+
+
 def test_of_options_in_one_another_the_longest_counts() -> None:
     assert parse_choice("three of them", ["3", "three", "three of them"]) == 2
 

@@ -158,8 +158,10 @@ def test_a_model_that_fails_once_is_a_row_that_is_tried_again_on_request(tmp_pat
 
 
 def test_an_answer_without_a_letter_is_the_third_option_and_counted(tmp_path: Path) -> None:
-    rows = run(tmp_path, Scripted({"q0": Reply("I cannot tell."), "q3": Reply("It is two.")}))
-    assert [(row["letter"], row["fallback"], row["likeliest"]) for row in rows[:2]] == [
+    replies = {"q0": Reply("I cannot tell."), "q3": Reply("It is two."), "q1": Reply("B", lettered=False)}
+    rows = run(tmp_path, Scripted(replies))
+    assert [(row["letter"], row["fallback"], row["likeliest"]) for row in rows[:3]] == [
         (2, True, None),
         (1, False, None),
+        (2, True, None),
     ]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,15 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from hicom_agent.build import Workspace
 from hicom_agent.cli import main
+from hicom_agent.errors import SetupError
 from hicom_agent.evaluation.asking import Reply, within
 from hicom_agent.evaluation.by_model import ByModel
+from hicom_agent.evaluation.by_server import ByServer
 from hicom_agent.evaluation.questions import Question
+from hicom_agent.settings import load_settings
+from hicom_agent.types import Progress
 from tests.evaluation.made import MAKERS, make_videomme, videomme_row
 
 QUICK = ("--no-speech", "--no-ocr")
@@ -65,8 +70,7 @@ def test_the_model_answers_every_question_whose_video_is_here(
     capsys: pytest.CaptureFixture[str],
     name: str,
 ) -> None:
-    command = [*by_model(name, benchmarks[name], tmp_path, checkpoint), "--num-frames", "8"]
-    found = run(capsys, *command)
+    found = run(capsys, *by_model(name, benchmarks[name], tmp_path, checkpoint), "--num-frames", "8")
     rows, coverage = logged(tmp_path), found["coverage"]
     assert coverage["answered"] == len(rows) > 0 and coverage["failed"] == coverage["left"] == 0
     assert coverage["answered"] + coverage["missing"] == coverage["questions"] and coverage["missing"] > 0
@@ -78,9 +82,6 @@ def test_the_model_answers_every_question_whose_video_is_here(
     assert found["settings"]["num_frames"] == 8 and found["settings"]["model"].startswith("hicom-")
     assert json.loads((tmp_path / "model-card.json").read_text())["model-index"]
     assert (tmp_path / "submission.json").exists() == (name == "egoschema")
-    before = (tmp_path / "log.jsonl").read_bytes()
-    assert run(capsys, *command) == found and (tmp_path / "log.jsonl").read_bytes() == before
-    assert run(capsys, *command, "--merge") == found
 
 
 def test_subtitles_make_the_prompt_longer_and_their_want_is_noted(
@@ -116,12 +117,15 @@ def test_a_limit_on_visual_tokens_holds_and_is_recorded(
     assert "--max-visual-tokens 40 is too few: this model makes 41 of 4 frames" in told
 
 
-def test_other_settings_other_data_and_wrong_wishes_are_one_line(
+def test_asking_again_changes_nothing_and_other_settings_data_and_wishes_are_one_line(
     benchmarks: dict[str, Path], tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = benchmarks["lvbench"]
     command = by_model("lvbench", data, tmp_path / "out", checkpoint)
-    run(capsys, *command, "--num-frames", "4")
+    found = run(capsys, *command, "--num-frames", "4")
+    before = (tmp_path / "out" / "log.jsonl").read_bytes()
+    assert run(capsys, *command, "--num-frames", "4") == run(capsys, *command, "--merge") == found
+    assert (tmp_path / "out" / "log.jsonl").read_bytes() == before
     assert "num_frames was 4 and is 8; give another --out" in fails(capsys, "eval", *command, "--num-frames", "8")
     other = by_model("mlvu", benchmarks["mlvu"], tmp_path / "out", checkpoint)
     assert "holds answers to other questions (lvbench)" in fails(capsys, "eval", *other, "--merge")
@@ -158,6 +162,7 @@ def test_parts_of_several_machines_make_one_table_and_a_torn_video_is_one_line_o
     assert (second["coverage"]["answered"], second["coverage"]["failed"], second["coverage"]["left"]) == (2, 2, 0)
     (lost,) = second["lost"]
     assert lost["video"] == "vidB" and lost["questions"] == 2 and "vidB.mkv" in lost["reason"]
+    assert run(capsys, *command, "--shard", "2/2", code=2)["coverage"] == second["coverage"]
     assert main(["eval", *command, "--merge"]) == 0
     assert "failed     vidB (2 questions)" in capsys.readouterr().out
 
@@ -216,7 +221,7 @@ def filmed(footage: Path, nano: Path, tmp_path_factory: pytest.TempPathFactory) 
     ]
     folder = tmp_path_factory.mktemp("filmed")
     (folder / "data").mkdir()
-    shutil.copy(footage / "car-detection.mp4", folder / "data" / "cars.mp4")
+    (folder / "data" / "cars.mp4").symlink_to(footage / "car-detection.mp4")  # as on another disk
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "test-00000-of-00001.parquet")
     return folder
 
@@ -266,3 +271,47 @@ def test_a_limit_that_the_agent_overruns_is_kept_to_by_asking_again() -> None:
     assert within(None, 1, ask).visual_tokens > 400
     too_much = within(40, 32, ask)
     assert too_much.visual_tokens == 74 and "more visual tokens than the limit" in too_much.note
+
+
+STUB = """
+import os
+from typing import Any
+from mcp.server import MCPServer
+server = MCPServer("stub")
+job = {"job_id": "1", "stage": "watching", "percent": 50.0, "video_id": "v", "error": ""}
+@server.tool()
+def index_video(path: str) -> dict[str, Any]:
+    return {**job, "state": "running"}
+@server.tool()
+def job_status(job_id: str) -> dict[str, Any]:
+    return {**job, "state": "done"}
+@server.tool()
+def ask_video(video: str, question: str, max_seconds: float) -> dict[str, Any]:
+    if "last" in question:
+        os._exit(1)
+    given = " ".join(os.environ[f"HICOM_AGENT_{name}"] for name in ("SPEECH", "OCR", "PROFILE", "LLM"))
+    return {"answer": given, "spend": {"visual_tokens": 1, "llm_tokens": 2}, "abstained": False}
+server.run("stdio")
+"""
+
+
+def test_a_server_has_the_settings_of_this_process_tells_how_far_it_is_and_may_die(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stub.py").write_text(STUB)
+    (tmp_path / "python").write_text(f"#!/bin/sh\nexec {sys.executable} {tmp_path / 'stub.py'}\n")
+    (tmp_path / "python").chmod(0o755)
+    (tmp_path / "film.mp4").touch()
+    for name, value in (("SPEECH", "false"), ("OCR", "false"), ("LLM", "none")):  # flags beat them
+        monkeypatch.setenv(f"HICOM_AGENT_{name}", value)
+    told: list[Progress] = []
+    given = {"store": tmp_path / "store", "profile": "nano", "speech": True, "llm": ""}
+    work = Workspace(load_settings(given), told.append)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    question = Question("1", "film", tmp_path / "film.mp4", "What?", ("a", "b"), 0)
+    server = ByServer(work, [question], tmp_path / "films", tmp_path / "server.log", None)
+    with pytest.raises(SetupError, match="run the same command to go on"), server:
+        server.watch(question)
+        assert [(each.stage, each.done, each.total) for each in told] == [("watching", 50.0, 100.0)]
+        assert server.ask(question).text == "True False nano "
+        server.ask(replace(question, text="The last?"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from hicom_agent.errors import InputError, SetupError
 from hicom_agent.evaluation.catalog import BENCHMARKS, read_benchmark
 from hicom_agent.evaluation.questions import Question
-from tests.evaluation.made import make_lvbench, make_videomme, videomme_row, write
+from hicom_agent.evaluation.subtitles import read_subtitles
+from tests.evaluation.made import make_egoschema, make_lvbench, make_videomme, videomme_row, write
 
 
 def read(benchmarks: dict[str, Path], name: str) -> list[Question]:
@@ -116,6 +118,60 @@ def test_a_wrong_value_is_named_with_its_row(
     with pytest.raises(InputError) as error:
         read_benchmark("videomme", folder)
     assert told in str(error.value) and "row 1 of " in str(error.value)
+
+
+MVBENCH, LVBENCH = "json/action_sequence.json", "video_info.meta.jsonl"
+ASKED = {"video": "x.mp4", "question": "What?", "candidates": ["a", "b"], "answer": "a"}
+LISTED = {"uid": "1", "question": "What?\n(A) a\n(B) b", "answer": "A", "question_type": ["reasoning"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "row", "told"),
+    [
+        ("mvbench", MVBENCH, ASKED | {"video": "x" * 300}, "File name too long"),
+        ("mvbench", MVBENCH, ASKED | {"video": "../../x.mp4"}, "leads out of the benchmark's folder"),
+        ("mvbench", MVBENCH, ASKED | {"start": 10**400, "end": 2}, "expected start to be a number"),
+        ("mvbench", MVBENCH, ASKED | {"start": 1, "end": float("nan")}, "expected end to be a number, got nan"),
+        ("mvbench", MVBENCH, ASKED | {"candidates": ["a", None]}, "expected candidates to be a list of 2 to 26 texts"),
+        ("mvbench", MVBENCH, [], "expected an object with fields, got []"),
+        ("lvbench", LVBENCH, {"key": "k", "type": "t", "qa": {}}, "expected qa to be a list of questions"),
+        (
+            "lvbench",
+            LVBENCH,
+            {"key": "k", "type": "t", "qa": [LISTED | {"question_type": [[]]}]},
+            "expected question_t",
+        ),
+        ("lvbench", LVBENCH, {"key": "k", "type": "t", "qa": [LISTED | {"question": "What?"}]}, "expected a question "),
+    ],
+)
+def test_hostile_entries_are_one_line(tmp_path: Path, name: str, file: str, row: Any, told: str) -> None:
+    (tmp_path / "video" / "star" / "Charades_v1_480").mkdir(parents=True)
+    write(tmp_path / file, row if name == "lvbench" else [row])
+    with pytest.raises(InputError) as error:
+        read_benchmark(name, tmp_path)
+    line = str(error.value)
+    assert told in line and len(line) < 700 and "\n" not in line and "; get the files of " in line
+
+
+def test_files_that_are_none_or_cut_are_told_and_halves_of_characters_are_marked(
+    benchmarks: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = make_egoschema(tmp_path / "a", benchmarks["videomme"] / "data" / "vidA.mp4")
+    (folder / "subset_answers.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match=r"cannot read .*subset_answers\.json"):
+        read_benchmark("egoschema", folder)
+    os.mkfifo(tmp_path / "pipe.srt")
+    with pytest.raises(InputError, match=r"cannot read .*pipe\.srt: expected a file of at most 256 MB"):
+        read_subtitles(tmp_path / "pipe.srt")
+    table = tmp_path / "b" / "test-00000-of-00001.parquet"
+    table.parent.mkdir()
+    data = bytearray((benchmarks["videomme"] / "videomme" / table.name).read_bytes())
+    data[4:200] = bytes(196)  # the names of the columns stand at the end
+    table.write_bytes(data)
+    with pytest.raises(InputError, match=r"cannot read .*\.parquet"):
+        read_benchmark("videomme", table.parent)
+    write(tmp_path / "c" / MVBENCH, [ASKED | {"question": "What? \ud800"}])
+    assert read_benchmark("mvbench", tmp_path / "c")[1][0].text == "What? ?"
 
 
 def test_a_column_a_field_or_a_candidate_that_is_not_there_is_named(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hicom_agent.evaluation.asking import Reply
-from hicom_agent.evaluation.card import model_card, submission
+from hicom_agent.evaluation.card import model_card, submission, write_json
 from hicom_agent.evaluation.catalog import BENCHMARKS, read_benchmark
 from hicom_agent.evaluation.questions import Question
 from hicom_agent.evaluation.run import make_row
@@ -98,6 +99,12 @@ def test_the_model_card_is_what_the_hub_reads(benchmarks: dict[str, Path]) -> No
     }
     values = {r.metric_name: r.metric_value for r in results}
     assert values["accuracy by letter"] == 100 and "mean of tasks, accuracy by likelihood" in values
+
+
+def test_names_that_are_no_text_are_written(tmp_path: Path) -> None:
+    write_json(tmp_path / "result.json", {"video": "\udcff"})
+    assert json.loads((tmp_path / "result.json").read_text()) == {"video": "\udcff"}
+    assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
 
 
 def test_an_evaluation_without_an_answer_still_has_a_table() -> None:
