@@ -21,8 +21,9 @@ models: setup
 demo: setup
 	$(BIN)/python examples/demo.py
 
+# two processes of one thread each do more than one with two; what a file indexes stays in one process
 test: models
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .

@@ -105,6 +105,8 @@ def test_bfloat16_and_checkpointing_leave_frozen_weights_as_they_were_stored(dir
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+import torch
+torch.set_num_threads(1)
 from hicom_agent.training import train
 from tests.training.test_run import Made, settings
 def show(progress):
