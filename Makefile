@@ -23,7 +23,7 @@ demo: setup
 
 # two processes of one thread each do more than one with two; what a file indexes stays in one process
 test: models
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .
