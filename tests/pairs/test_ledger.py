@@ -121,11 +121,11 @@ def test_a_full_disk_leaves_whole_lines_and_the_same_run_again_goes_on(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(Ledger(out, SETTINGS)) as ledger:
-        real = ledger._rows._file
+        real: Any = ledger._rows._file
 
         class Full:
             def write(self, data: bytes) -> int:
-                return real.write(data[:10])
+                return int(real.write(data[:10]))
 
             def __getattr__(self, name: str) -> Any:
                 return getattr(real, name)
