@@ -177,6 +177,8 @@ def test_nothing_of_somebody_else_is_overwritten(direct: Path, tmp_path: Path) -
     for resume in (True, False):
         with pytest.raises(InputError, match="is also start, which training only reads"):
             train(settings(direct, direct), Made(4), resume=resume)
+        with pytest.raises(InputError, match="is also start, which training only reads"):
+            plan(settings(direct, direct), Made(4))
         with pytest.raises(InputError, match="holds files of which no training knows"):
             train(settings(direct, direct.parent), Made(4), resume=resume)
     assert (direct / "config.json").is_file() and weights(direct).keys() == before.keys()
@@ -203,13 +205,14 @@ def test_alignment_starts_from_two_models_that_never_met(
     tower, words = parts
     config = TrainConfig(
         stage="align",
-        vision_tower=tower,
+        vision_tower=Path(),  # whose own name is none, and the folder that is written needs one
         language_model=words,
         output=tmp_path / "aligned",
         data=footage / "captions.json",
         batch=1,
         device="cpu",
     )
+    monkeypatch.chdir(tower)
     monkeypatch.setattr(Talks, "_pixels", lambda *_: torch.zeros(1, 3, 126, 126))
     report = train(config)
     assert set(report.parameters) == {"projector"} and all(line.startswith("added ") for line in report.changes)
@@ -222,6 +225,7 @@ def test_alignment_starts_from_two_models_that_never_met(
     assert len(made) == len(siglip) + len(qwen) + len(report.changes)
     assert 0 < float(made[f"{PROJECTOR}local_compressor.readout.0.weight"].abs().max()) < 0.1
     loaded = HIComModel.from_pretrained(tmp_path / "aligned")
+    assert (tmp_path / "aligned" / tower.name / "config.json").is_file()
     assert not loaded.config.guided and loaded.config.aspect == "square"
     next_one = plan(settings(tmp_path / "aligned", tmp_path / "next"), Made(4))
     assert next_one.changes == [] and next_one.rates == {"projector": 1e-4}
