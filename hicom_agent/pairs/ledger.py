@@ -7,22 +7,18 @@ NAME.jsonl             the pairs that the ledger tells of, in its order: what tr
 
 from __future__ import annotations
 
-import errno
-import json
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from filelock import FileLock, Timeout
-
-from hicom_agent.errors import InputError, SetupError
+from hicom_agent.errors import InputError
 from hicom_agent.pairs.clips import Film, Scene
 from hicom_agent.pairs.terms import check_same
+from hicom_agent.rows import Rows, as_line, plain, read_lines
 
 Key = tuple[str, float, float]  # path, start and end of a clip
-KINDS = ("settings", "film", "clip")
+BEGINNING = b'{"'  # of every line that we write
+PAIRS_UNSYNCED = (1000, 60.0)  # lines, seconds: what a loss of power takes of the pairs comes back from the ledger
 
 
 def key_of(film: Film, scene: Scene) -> Key:
@@ -46,10 +42,12 @@ class Past:
         self.done: set[Key] = set()
         self.calls = self.tokens_in = self.tokens_out = 0
         self.end = 0  # bytes of whole lines
-        for row, num_bytes in _read(self.file):
+        for number, row, line_end in read_lines(self.file, BEGINNING):
+            if not isinstance(row, dict):
+                raise InputError(f"line {number} of {self.file} was not written by a build; give another --out")
             self.take(row)
-            self.end += num_bytes
-        with on_disk(out):
+            self.end = line_end
+        with plain(out):
             held = out.exists() and out.stat().st_size
         if held and self.settings is None:
             raise InputError(f"{out} holds something that no ledger tells of ({self.file.name}); give another --out")
@@ -81,9 +79,9 @@ class Past:
 
     def clips(self) -> Iterator[dict[str, Any]]:
         """Return what is noted of each clip, from the file."""
-        for row, _ in _read(self.file):
-            if "clip" in row:
-                yield row["clip"]
+        for line in read_lines(self.file, BEGINNING):
+            if "clip" in line.row:
+                yield line.row["clip"]
 
 
 class Ledger(Past):
@@ -95,22 +93,14 @@ class Ledger(Past):
         Raises InputError where another build writes them, they were begun with other settings, or hold something else;
         SetupError for the disk.
         """
-        with on_disk(out):
-            out.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(out.with_name(f".{out.name}.lock"), timeout=0, thread_local=False)
-            try:
-                self._lock.acquire()
-            except Timeout as error:
-                raise InputError(f"another build writes {out}; wait for it, or give another --out") from error
-        self._files: list[IO[bytes]] = []
+        self._rows = Rows(ledger_file(out), "build")
+        self._pairs: Rows | None = None
         try:
             super().__init__(out)
             self.check(settings)
-            with on_disk(out):
-                self._ledger = self._open(self.file)
-                self._ledger.truncate(self.end)
-                self._pairs = self._open(out)
-            self._mend()
+            self._rows.begin(self.end)
+            self._pairs = Rows(out, "build", *PAIRS_UNSYNCED)
+            self._mend(self._pairs)
             if self.settings is None:
                 self._note({"settings": settings})
         except BaseException:
@@ -124,86 +114,38 @@ class Ledger(Past):
     def add_clip(self, clip: dict[str, Any]) -> None:
         """Note a clip that was answered, with its `pairs`, and append these; raises SetupError where the disk fails."""
         self._note({"clip": clip})
-        self._append(self._pairs, b"".join(line_of(pair) for pair in clip["pairs"]), self.out)
+        assert self._pairs is not None
+        for pair in clip["pairs"]:
+            self._pairs.add(pair)
 
     def close(self) -> None:
         """Let go of the files."""
-        for file in self._files:
-            file.close()
-        self._lock.release()
+        for rows in (self._pairs, self._rows):
+            if rows is not None:
+                rows.close()
 
     def _note(self, row: dict[str, Any]) -> None:
-        self._append(self._ledger, line_of(row), self.file)
+        self._rows.add(row)
         self.take(row)
 
-    def _open(self, path: Path) -> IO[bytes]:
-        file = path.open("r+b" if path.exists() else "w+b", buffering=0)
-        self._files.append(file)
-        return file
-
-    def _append(self, file: IO[bytes], data: bytes, path: Path) -> None:
-        with on_disk(path):
-            end = file.seek(0, os.SEEK_END)
-            try:
-                if file.write(data) < len(data):
-                    raise OSError(errno.ENOSPC, "the disk is full")
-                os.fsync(file.fileno())
-            except OSError:
-                file.truncate(end)
-                raise
-
-    def _mend(self) -> None:
+    def _mend(self, pairs: Rows) -> None:
         """Make the pairs what the ledger tells; raises InputError where whole lines of them are something else."""
-        lines = (line_of(pair) for clip in self.clips() for pair in clip["pairs"])
-        with on_disk(self.out), self.out.open("rb") as written:
-            end, missing = 0, b""
-            for line in lines:
-                missing = line
-                if written.read(len(line)) != line:
-                    break
-                end, missing = end + len(line), b""
-            written.seek(end)
-            rest = written.read(1 << 20)
+        told = (pair for clip in self.clips() for pair in clip["pairs"])
+        end = 0
+        missing: list[dict[str, Any]] = []
+        with plain(self.out):
+            self.out.touch()
+            with self.out.open("rb") as written:
+                for pair in told:
+                    line = as_line(pair)
+                    if written.read(len(line)) != line:
+                        missing.append(pair)
+                        break
+                    end += len(line)
+                written.seek(end)
+                rest = written.read(1 << 20)
         if b"\n" in rest and b"\0" not in rest:
             raise InputError(f"{self.out} was changed since it was written; put it back, or give another --out")
-        with on_disk(self.out):
-            self._pairs.truncate(end)
-        if missing:
-            self._append(self._pairs, b"".join([missing, *lines]), self.out)
-
-
-def _read(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
-    """Yield the rows of a ledger and their lengths in bytes, but for a last line that a kill cut short."""
-    with on_disk(path):
-        file = path.open("rb") if path.exists() else None
-    if file is None:
-        return
-    with file:
-        for number, line in enumerate(file, 1):
-            torn = not line.endswith(b"\n") or b"\0" in line
-            if torn and not file.read(1):
-                return
-            try:
-                row = json.loads(line)
-                if not isinstance(row, dict) or torn:
-                    raise ValueError("no row")
-            except (ValueError, RecursionError) as error:
-                raise InputError(f"line {number} of {path} was not written by a build; give another --out") from error
-            yield row, len(line)
-
-
-@contextmanager
-def on_disk(path: Path) -> Iterator[None]:
-    """Turn what the disk raises into one line."""
-    try:
-        yield
-    except OSError as error:
-        raise SetupError(f"cannot write {path}: {error.strerror or error}; what was written is kept") from error
-
-
-def line_of(row: Mapping[str, Any]) -> bytes:
-    """Return a row as a line; names that are no text (of files) keep their bytes as escapes."""
-    try:
-        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
-    except UnicodeEncodeError:
-        return json.dumps(row).encode() + b"\n"
+        pairs.begin(end)
+        for pair in (*missing, *told):
+            pairs.add(pair)

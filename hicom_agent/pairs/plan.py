@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 from hicom_agent.errors import InputError
@@ -36,6 +37,8 @@ class Prices:
     max_cost: float | None = None
 
     def __post_init__(self) -> None:
+        if not all(isfinite(given) for given in (self.tokens_in, self.tokens_out, self.max_cost) if given is not None):
+            raise InputError("--price-in, --price-out and --max-cost: expected amounts of money")
         if (self.tokens_in is None) != (self.tokens_out is None):
             raise InputError("--price-in and --price-out go together: the prices of a million tokens")
         if self.max_cost is not None and self.tokens_in is None:

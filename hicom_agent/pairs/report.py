@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hicom_agent.pairs.builder import texts_of
 from hicom_agent.pairs.filters import count_words
-from hicom_agent.pairs.ledger import on_disk
+from hicom_agent.rows import plain as on_disk
 from hicom_agent.screen import plain
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any
 
 from hicom_agent.errors import InputError
@@ -37,7 +38,7 @@ class Terms:
     similarity: float = 0.9  # cosine to an earlier keyframe from which on a picture shows nothing new
 
     def __post_init__(self) -> None:
-        if not 0 < 2 * self.min_s <= self.max_s:
+        if not 0 < 2 * self.min_s <= self.max_s < inf:
             raise InputError(
                 f"--min-clip {self.min_s:g} and --max-clip {self.max_s:g}: expected a maximum of at least twice the "
                 "minimum, for longer shots are split"

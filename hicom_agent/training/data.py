@@ -9,6 +9,8 @@ import json
 import logging
 import os
 import random
+import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +25,12 @@ from hicom_agent.training.config import Part, TrainConfig, check_part, placed_pa
 from hicom_agent.training.footage import read_footage, read_picture
 from hicom_agent.training.guides import guide_of
 from hicom_agent.training.samples import Broken, Sample
+from hicom_agent.types import clean_text
 
 LOG = logging.getLogger(__name__)
 
 MAX_FILE_BYTES = 16 * 2**30
+MAX_TALKS = 100_000_000  # of a part, repeated; the largest public mixtures have a tenth of it
 _ROLES = ("human", "gpt")
 
 
@@ -55,10 +59,13 @@ def load_talks(config: TrainConfig) -> tuple[list[Talk], list[Broken]]:
     parts = list(_parts(config))
     if not parts:
         raise InputError("data: name JSON or JSONL files of conversations, or a YAML list of them")
+    names = Counter(path.name for path in {part.path for part in parts})
+    files = {part.path: part.path.name if names[part.path.name] == 1 else str(part.path) for part in parts}
     for number, part in enumerate(parts):
         good: list[Talk] = []
         for i, entry in enumerate(_entries(part.path)):
-            name = f"{part.path.name}[{i}]" + (f" {entry['id']}" if isinstance(entry, dict) and "id" in entry else "")
+            own = f" {clean_text(str(entry['id']))[:80]}" if isinstance(entry, dict) and "id" in entry else ""
+            name = f"{files[part.path]}[{i}]{own}"
             try:
                 good.append(parse_talk(entry, part.folder, name))
             except Malformed as error:
@@ -98,23 +105,28 @@ def _medium(entry: dict[str, Any], folder: Path) -> tuple[str, Path | None]:
         return "", None
     value = entry[kinds[0]]
     value = value[0] if isinstance(value, list) and len(value) == 1 else value
-    if len(kinds) > 1 or isinstance(value, list):
+    if len(kinds) > 1 or (isinstance(value, list) and value):
         raise Malformed("several pictures or videos; one is supported")
     if not isinstance(value, str) or not value or "\0" in value:
         raise Malformed(f"{kinds[0]}: need a file name, got {value!r:.60}")
     file = folder / value
-    if not file.is_file():
-        raise Malformed(f"{str(file)!r} does not exist")
+    try:
+        there = file.is_file()
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        raise Malformed(f"{str(file)[:200]!r} cannot be opened: {error.strerror}") from error
+    if not there:
+        raise Malformed(f"{str(file)!r} does not exist, or is no file")
     return kinds[0], file
 
 
 def _span(entry: dict[str, Any]) -> tuple[float, float] | None:
     if entry.get("start") is None and entry.get("end") is None:
         return None
-    start, end = entry.get("start", 0.0), entry.get("end")
-    if isinstance(start, (int, float)) and isinstance(end, (int, float)) and 0 <= start < end < float("inf"):
+    start, end = entry.get("start"), entry.get("end")
+    start = 0.0 if start is None else start
+    if isinstance(start, (int, float)) and isinstance(end, (int, float)) and 0 <= start < end <= sys.float_info.max:
         return float(start), float(end)
-    raise Malformed(f"need 0 <= start < end in seconds, got {start!r} and {end!r}")
+    raise Malformed(f"need 0 <= start < end in seconds, got {start!r:.60} and {end!r:.60}")
 
 
 def _turns(said: Any, modal: str) -> tuple[tuple[str, str], ...]:
@@ -132,9 +144,12 @@ def _turns(said: Any, modal: str) -> tuple[tuple[str, str], ...]:
         raise Malformed("the last question has no answer")
     pairs = [(said[i]["value"], said[i + 1]["value"].strip()) for i in range(0, len(said), 2)]
     tag = TAGS.get(modal, "")
-    if tag and sum(question.count(tag) for question, _ in pairs) > 1:
+    asked = "\n".join(question for question, _ in pairs)
+    if modal == "video" and tag not in asked and asked.count(TAGS["image"]) == 1:
+        tag = TAGS["image"]  # LLaVA's own sets of videos write it for a video, too
+    if tag and asked.count(tag) > 1:
         raise Malformed(f"{tag} stands more than once; one {modal} is supported")
-    if not all(answer for _, answer in pairs):
+    if not all(clean_text(answer) for _, answer in pairs):
         raise Malformed("an answer is empty, so nothing could be learned")
     return tuple((question.replace(tag, "").strip() if tag else question.strip(), answer) for question, answer in pairs)
 
@@ -144,6 +159,8 @@ def _mixed(talks: list[Talk], part: Part, draw: random.Random) -> list[Talk]:
     wanted = part.count if part.count is not None else round((1.0 if part.ratio is None else part.ratio) * len(talks))
     if not talks:
         return []
+    if wanted > MAX_TALKS:
+        raise InputError(f"{part.path}: {wanted} samples are asked of it, at most {MAX_TALKS}; lower ratio or count")
     whole, rest = divmod(max(1, wanted), len(talks))
     chosen = sorted(draw.sample(range(len(talks)), rest))
     return talks * whole + [talks[i] for i in chosen]
@@ -168,10 +185,10 @@ def _entries(file: Path) -> Iterable[Any]:
     try:
         if file.stat().st_size > MAX_FILE_BYTES:
             raise InputError(f"{file} is larger than {MAX_FILE_BYTES >> 30} GiB; split it into parts")
-        text = file.read_text()
         if file.suffix == ".jsonl":
-            return [_entry(line) for line in text.split("\n") if line.strip()]
-        found = json.loads(text)
+            with file.open("rb") as lines:  # a line that is no text is one broken entry, not a broken file
+                return [_entry(line) for line in lines if line.strip()]
+        found = json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"cannot read conversations {file}: {error}") from error
     if not isinstance(found, list):
@@ -179,9 +196,9 @@ def _entries(file: Path) -> Iterable[Any]:
     return found
 
 
-def _entry(line: str) -> Any:
+def _entry(line: bytes) -> Any:
     try:
-        return json.loads(line)
+        return json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         return ValueError(str(error))
 

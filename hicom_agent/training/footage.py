@@ -68,7 +68,11 @@ def read_picture(file: Path, roots: Sequence[Path] = ()) -> Picture:
                 if width * height > MAX_PICTURE_PX:
                     raise InputError(f"{str(file)!r} has {width}x{height} pixels, at most {MAX_PICTURE_PX} are read")
                 picture.draft("RGB", (SIDE_PX, SIDE_PX))
+                if picture.mode.startswith("I"):  # 16 bits, which convert would cut off at 255
+                    picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
                 made: Picture = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, MemoryError) as error:
+        except InputError:
+            raise
+        except Exception as error:  # noqa: BLE001 damaged EXIF alone raises struct.error, TypeError and others
             raise InputError(f"{str(file)!r} is no JPEG, PNG or WebP that can be read: {error}") from error
     return made

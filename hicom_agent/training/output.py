@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hicom_agent.errors import InputError, SetupError
+from filelock import FileLock, Timeout
+
+from hicom_agent.errors import InputError
 from hicom_agent.training.config import TrainConfig
 
 RESUME, TENSORBOARD = "resume", "tensorboard"  # folders in the output
@@ -36,16 +40,35 @@ class TrainReport:
     parameters: dict[str, int] = field(default_factory=dict)  # that learn, by part
 
 
+@contextmanager
+def locked_output(config: TrainConfig) -> Iterator[None]:
+    """Keep other runs from the output folder; raises InputError where one writes it."""
+    output = config.output.resolve()
+    if not _is_first():
+        yield
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(output.with_name(f".{output.name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(f"another training writes {str(output)!r}; wait for it, or name another output") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def look_at_output(config: TrainConfig, resume: bool) -> tuple[bool, TrainReport | None]:
     """Return whether the output folder holds a run to go on with, and the report of one that is finished.
 
     Raises InputError where it holds a run under other settings, or what no run of training wrote.
     """
     file = config.output / SETTINGS
-    _check_place(config)
+    check_place(config)
     if not resume or not file.is_file():
         return False, None
-    before, settings = json.loads(file.read_text()), _settings(config)
+    before, settings = _read(file), _settings(config)
     other = next((key for key in settings if before.get(key) != settings[key]), None)
     if other is not None:
         raise InputError(
@@ -53,10 +76,38 @@ def look_at_output(config: TrainConfig, resume: bool) -> tuple[bool, TrainReport
             "name another output, or start anew with --no-resume"
         )
     report = config.output / REPORT
-    return True, TrainReport(**json.loads(report.read_text())) if report.is_file() else None
+    try:
+        return True, TrainReport(**_read(report)) if report.is_file() else None
+    except TypeError as error:
+        raise _unknown(report) from error
 
 
-def _check_place(config: TrainConfig) -> None:
+def check_samples(config: TrainConfig, num_samples: int) -> None:
+    """Raise InputError where a run that goes on would see other data than it began with."""
+    before = _read(config.output / SETTINGS).get("samples")
+    if before != num_samples:
+        raise InputError(
+            f"{str(config.output)!r} holds a run on {before} samples, and now the data are {num_samples}; "
+            "name another output, or start anew with --no-resume"
+        )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Return what a run wrote; raises InputError for something else."""
+    try:
+        found = json.loads(file.read_text())
+    except (ValueError, RecursionError) as error:
+        raise _unknown(file) from error
+    if not isinstance(found, dict):
+        raise _unknown(file)
+    return found
+
+
+def _unknown(file: Path) -> InputError:
+    return InputError(f"{file} was not written by this version; name another output, or start anew with --no-resume")
+
+
+def check_place(config: TrainConfig) -> None:
     """Raise InputError for a folder in which something of somebody else would be overwritten."""
     output = config.output
     for key in ("start", "vision_tower", "language_model"):
@@ -71,20 +122,29 @@ def _check_place(config: TrainConfig) -> None:
         )
 
 
-def clear_output(config: TrainConfig) -> None:
+def clear_output(config: TrainConfig, num_samples: int) -> None:
     """Take away what another run left in the output folder, and note the settings of this one."""
-    if int(os.environ.get("RANK", "0")):
+    if not _is_first():
         return
     output = config.output
-    try:
-        for name in (RESUME, TENSORBOARD):
-            shutil.rmtree(output / name, ignore_errors=True)
-        for name in (JOURNAL, SKIPPED, REPORT, PLOT, "config.json"):
-            (output / name).unlink(missing_ok=True)
-        output.mkdir(parents=True, exist_ok=True)
-        (output / SETTINGS).write_text(json.dumps(_settings(config), indent=1))
-    except OSError as error:
-        raise SetupError(f"cannot write to {str(output)!r}: {error}") from error
+    for name in (RESUME, TENSORBOARD):
+        shutil.rmtree(output / name, ignore_errors=True)
+    for name in (JOURNAL, SKIPPED, REPORT, PLOT, "config.json"):
+        (output / name).unlink(missing_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
+    write_whole(output / SETTINGS, {**_settings(config), "samples": num_samples})
+
+
+def write_whole(file: Path, value: dict[str, Any]) -> None:
+    """Write a file of JSON, all of it or nothing."""
+    aside = file.with_name(f".{file.name}.tmp")
+    aside.write_text(json.dumps(value, indent=1))
+    aside.replace(file)
+
+
+def _is_first() -> bool:
+    """Tell whether this is the process that writes, of those that train together."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def _settings(config: TrainConfig) -> dict[str, Any]:
@@ -96,7 +156,9 @@ def find_point(config: TrainConfig, resume: bool) -> Path | None:
     """Return the point to resume from, and forget the log of what came after it."""
     point = _last_point(config.output / RESUME) if resume else None
     journal = config.output / JOURNAL
-    if int(os.environ.get("RANK", "0")) == 0 and journal.is_file():
+    if _is_first():
+        _forget_halves(config.output / RESUME)
+    if _is_first() and journal.is_file():
         step = int(point.name.rpartition("-")[2]) if point else 0
         lines = [line for line in read_lines(journal) if line["step"] <= step]
         journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -112,6 +174,13 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
         except ValueError:
             continue
     return lines
+
+
+def _forget_halves(folder: Path) -> None:
+    """Take away points whose writer was killed: Trainer keeps the two of the highest steps, whole or not."""
+    for point in folder.glob("checkpoint-*"):
+        if not (point / WHOLE).is_file():
+            shutil.rmtree(point, ignore_errors=True)
 
 
 def _last_point(folder: Path) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
@@ -14,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch.utils.data import Dataset
 
 from hicom_agent.encode.siglip import GuideTokenizer
@@ -30,10 +30,14 @@ from hicom_agent.training.output import (
     SKIPPED,
     TENSORBOARD,
     TrainReport,
+    check_place,
+    check_samples,
     clear_output,
     find_point,
+    locked_output,
     look_at_output,
     read_lines,
+    write_whole,
 )
 from hicom_agent.training.plot import draw_loss
 from hicom_agent.training.samples import Broken, Sample
@@ -88,15 +92,30 @@ def train(
     A run that was killed goes on from its last point and ends as if it had not been; one that was finished is not run
     again. With `resume` off everything starts anew. Raises InputError and SetupError.
     """
+    try:
+        with locked_output(config):
+            return _train(config, dataset, progress or (lambda _: None), resume)
+    except (OSError, SafetensorError) as error:
+        raise SetupError(f"training into {config.output} stopped: {error}; the same command goes on with it") from error
+    except torch.OutOfMemoryError as error:
+        raise SetupError(
+            f"out of memory: {str(error).splitlines()[0]}; lower micro_batch or set gradient_checkpointing: true, and "
+            "start anew with --no-resume"
+        ) from error
+
+
+def _train(config: TrainConfig, dataset: Samples | None, show: Show, resume: bool) -> TrainReport:
     began = time.monotonic()
     output = config.output
     going_on, done = look_at_output(config, resume)
     if done is not None:
         return done
     ready = _make_ready(config, dataset)
-    if not going_on:
-        clear_output(config)
-    _watch(ready.trainer, config, progress or (lambda _: None))
+    if going_on:
+        check_samples(config, ready.num_samples)
+    else:
+        clear_output(config, ready.num_samples)
+    _watch(ready.trainer, config, show)
     trainer, point = ready.trainer, find_point(config, resume)
     trainer.train(resume_from_checkpoint=None if point is None else str(point))
     state = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
@@ -106,7 +125,7 @@ def train(
     report = _report(config, ready, int(point.name.rpartition("-")[2]) if point else 0, time.monotonic() - began)
     if trainer.is_world_process_zero():
         (output / PLOT).write_bytes(draw_loss(read_lines(output / JOURNAL), f"{config.stage}: loss"))
-        (output / REPORT).write_text(json.dumps(asdict(report), indent=1))
+        write_whole(output / REPORT, asdict(report))
         shutil.rmtree(output / RESUME, ignore_errors=True)
     return report
 
@@ -132,6 +151,7 @@ def _report(config: TrainConfig, ready: _Ready, resumed_from: int, seconds: floa
 
 def plan(config: TrainConfig, dataset: Samples | None = None) -> Plan:
     """Return what `train` would do; everything is loaded and checked, nothing is written."""
+    check_place(config)
     with TemporaryDirectory() as folder:  # Trainer makes one at once
         aside = config.model_copy(update={"output": Path(folder)})
         ready = _make_ready(aside, dataset)
@@ -212,6 +232,7 @@ def _make_arguments(config: TrainConfig) -> Any:
             seed=config.seed,
             data_seed=config.seed,
             logging_steps=config.logging_steps,
+            logging_first_step=True,
             save_steps=config.save_steps,
             save_total_limit=2,
             report_to=[],

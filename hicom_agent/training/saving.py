@@ -49,7 +49,7 @@ def save_checkpoint(folder: Path, loader: Loader, tensors: Mapping[str, Tensor],
         for name in _BESIDE:
             if (start.folder / name).is_file():
                 shutil.copyfile(start.folder / name, folder / name)
-        tower = folder / loader.tower_folder.name
+        tower = folder / loader.tower_folder.resolve().name  # of "." and ".." too, which would name other folders
         tower.mkdir(exist_ok=True)
         for name in _OF_TOWER:
             if (loader.tower_folder / name).is_file():
@@ -69,7 +69,8 @@ def _in_order(loader: Loader, tensors: Mapping[str, Tensor], fixed: AbstractSet[
 
 def _write_weights(folder: Path, tensors: Iterator[tuple[str, Tensor]]) -> None:
     """Write shards of some GB and their index; never more than one is in memory."""
-    for old in (*folder.glob("model-*.safetensors"), folder / "model.safetensors.index.json"):
+    old_ones = (*folder.glob("model-*.safetensors"), *folder.glob("model-*.part"))
+    for old in (*old_ones, folder / "model.safetensors.index.json"):
         old.unlink(missing_ok=True)
     shards: list[tuple[Path, list[str]]] = []
     waiting: dict[str, Tensor] = {}

@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from hicom_agent.errors import InputError
 from hicom_agent.training.config import TrainConfig
 from hicom_agent.training.output import SKIPPED, WHOLE
 from hicom_agent.training.samples import collate
@@ -120,7 +122,12 @@ class Journal(TrainerCallback):  # type: ignore[misc]
         self._began, self._first = time.monotonic(), state.global_step
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        """Write one line, if it is about a step."""
+        """Write one line, if it is about a step; raises InputError where nothing can be learned any more."""
+        if logs and not isfinite(logs.get("loss", 0.0)):
+            raise InputError(
+                f"the loss is {logs['loss']} at step {state.global_step}; lower learning_rate, and start anew with "
+                "--no-resume"
+            )
         if not state.is_world_process_zero or not logs or "loss" not in logs:
             return
         seconds = time.monotonic() - self._began
@@ -140,11 +147,11 @@ class Journal(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Show steps, samples a second and the last loss.
 
-        After the last step no point to resume from is written: the checkpoint comes next, and Trainer would go on
-        from there for one step too many.
+        The last step is logged in any case. After it no point to resume from is written: the checkpoint comes next,
+        and Trainer would go on from there for one step too many.
         """
         if state.global_step >= state.max_steps:
-            control.should_save = False
+            control.should_save, control.should_log = False, True
         if state.is_world_process_zero:
             seconds = max(1e-6, time.monotonic() - self._began)
             rate = (state.global_step - self._first) * self._samples / seconds

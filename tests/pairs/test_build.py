@@ -166,6 +166,8 @@ def test_videos_that_cannot_be_used_are_named_and_skipped_and_no_name_reaches_th
     [
         (["--max-cost", "1"], "--max-cost needs --price-in and --price-out"),
         (["--price-in", "1"], "go together"),
+        (["--price-in", "inf", "--price-out", "1"], "expected amounts of money"),
+        (["--max-clip", "inf"], "--min-clip 5 and --max-clip inf"),
         (["--min-clip", "90"], "--min-clip 90 and --max-clip 120"),
         (["--min-clip", "50"], "no clip of 50 to 120 s"),
     ],

@@ -41,6 +41,14 @@ def test_an_unknown_key_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
     [
         ({"batch": 0}, "batch: Input should be greater than or equal to 1"),
         ({"stage": "tune"}, "it is for the stage 'tune', not 'condition'"),
+        ({"learning_rate": "inf"}, "learning_rate: Input should be a finite number"),
+        ({"seed": 2**32}, "seed: Input should be less than 4294967296"),
+        ({"start": "a\0b"}, "start: Value error, no path has a NUL in it"),
+        ({"start": "x" * 5000}, "start: Value error, no name in a path is longer than 255 bytes"),
+        ({"output": None}, "output is missing; expected: folder of the checkpoint"),
+        ({"data": {"path": "a"}}, "data is {'path': 'a'}; expected: parts, a YAML list"),
+        ({"data": [{"1": 2}]}, "data: part 0: path is missing"),
+        ({"data": [{"path": "a", "ratio": "inf"}]}, "ratio: Input should be a finite number"),
         ({"train_head_and_text": True}, "train_head_and_text is for the stage tune"),
         ({}, "condition needs start: the folder that the stage align wrote"),
         ({"start": "nothing"}, "is no folder of a checkpoint: it has no config.json"),
@@ -53,18 +61,33 @@ def test_a_wrong_value_is_named(
 
 
 def test_a_file_that_is_no_config_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for text in ("- a list", "a: [unclosed", "a: !!python/object:os.system {}"):
+    for text in (
+        "- a list",
+        "a: [unclosed",
+        "a: !!python/object:os.system {}",
+        "a: 2001-99-99",
+        "- &a [*a]",
+        "[" * 3000,
+    ):
         (tmp_path / "config.yaml").write_text(text)
         assert "config.yaml: " in complaint(capsys, tmp_path / "config.yaml")
-    (tmp_path / "config.toml").write_text("= nothing")
-    assert "config.toml" in complaint(capsys, tmp_path / "config.toml")
+    for text in ("= nothing", "a = " + "[" * 3000):
+        (tmp_path / "config.toml").write_text(text)
+        assert "config.toml: is no TOML" in complaint(capsys, tmp_path / "config.toml")
     assert "cannot read" in complaint(capsys, tmp_path / "none.yaml")
 
 
 def test_a_toml_config_says_the_same(tmp_path: Path) -> None:
-    (tmp_path / "a.toml").write_text('output = "out"\nstart = "x"\nbatch = 8\n[[data]]\npath = "b.json"\nratio = 0.5\n')
-    made = load_config(tmp_path / "a.toml", stage="tune")
-    assert made.output == tmp_path / "out" and made.recipe.batch == 8 and made.recipe.learning_rate == 1e-5
+    (tmp_path / "a.toml").write_text(
+        'output = "out"\nroots = ["films"]\nstart = "x"\nbatch = 8\n[[data]]\npath = "b.json"\nratio = 0.5\n'
+    )
+    made = load_config(tmp_path / "a.toml", stage="tune", roots=None)
+    assert (
+        made.output == tmp_path / "out"
+        and made.roots == (tmp_path / "films",)
+        and made.recipe.batch == 8
+        and made.recipe.learning_rate == 1e-5
+    )
     assert not isinstance(made.data, Path) and made.data[0].path == tmp_path / "b.json"
 
 

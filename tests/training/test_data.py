@@ -15,7 +15,7 @@ from hicom_agent.llm.chat import ChatFormat, load_tokenizer
 from hicom_agent.llm.hicom import IMAGE, VIDEO
 from hicom_agent.llm.reader import HIComReader
 from hicom_agent.training.config import TrainConfig
-from hicom_agent.training.data import Talks, load_talks
+from hicom_agent.training.data import Talks, load_talks, parse_talk
 from hicom_agent.training.footage import moments, read_picture
 from hicom_agent.training.guides import guide_of
 from hicom_agent.training.samples import Broken, Sample, collate
@@ -80,6 +80,19 @@ def test_pictures_are_read_upright_and_stand_for_their_own_sentinel(direct: Path
     np.testing.assert_array_equal(read_picture(footage / "0.png"), stored)
 
 
+def test_a_picture_of_16_bits_is_not_white_and_damaged_exif_is_one_line(tmp_path: Path) -> None:
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    cv2.imwrite(str(tmp_path / "deep.png"), grey.astype(np.uint16) * 257)
+    np.testing.assert_array_equal(read_picture(tmp_path / "deep.png"), np.stack([grey] * 3, -1))
+    # an orientation of 6, and a resolution that is a text
+    entries = b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0" + b"\x1a\x01\x02\0\x01\0\0\0A\0\0\0"
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + entries + bytes(4)
+    jpeg = cv2.imencode(".jpg", grey)[1].tobytes()
+    (tmp_path / "exif.jpg").write_bytes(jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:])
+    with pytest.raises(InputError, match="no JPEG, PNG or WebP that can be read"):
+        read_picture(tmp_path / "exif.jpg")
+
+
 def test_frames_come_from_the_middles_of_equal_parts() -> None:
     assert moments(32, 0.0, 32.0)[:2] == [0.5, 1.5] and moments(2, 10.0, 14.0) == [11.0, 13.0]
 
@@ -110,6 +123,11 @@ BROKEN = {
     "one video is supported": talk(1, "<video><video> What?", "a car", video="street.mp4"),
     "several pictures": talk(1, "<image> What?", "a car", image=["0.png", "1.png"]),
     "0 <= start < end": talk(1, "<video> What?", "a car", video="street.mp4", start=3, end=1),
+    "cannot be opened: File name too long": talk(1, "<image> What?", "a car", image="x" * 5000),
+    "or is no file": talk(1, "<image> What?", "a car", image="."),
+    "need a file name": talk(1, "<image> What?", "a car", image=[]),
+    "in seconds, got 3 and 10": talk(1, "<video> What?", "a car", video="street.mp4", start=3, end=10**400),
+    "empty, so": talk(1, "What?", "\u200b"),
     "need an object": ["not", "an", "object"],
 }
 
@@ -133,10 +151,24 @@ def test_a_line_that_is_no_json_is_one_broken_conversation(footage: Path, tmp_pa
     strange = json.loads(lines[0])
     strange["conversations"][0]["value"] = "one\u2028line"
     file = tmp_path / "some.jsonl"
-    file.write_text("\n".join([json.dumps(strange, ensure_ascii=False), lines[1][:40], lines[1]]))
+    text = "\n".join([json.dumps(strange, ensure_ascii=False), lines[1][:40], lines[1]])
+    file.write_bytes(text.encode() + b"\n\xff\xfe{}\n")
     talks, broken = load_talks(config_for(({"path": file, "root": footage},)))
-    assert len(talks) == 2 and [each.name for each in broken] == ["some.jsonl[1]"]
-    assert broken[0].reason.startswith("is no JSON: ")
+    assert len(talks) == 2 and [each.name for each in broken] == ["some.jsonl[1]", "some.jsonl[3]"]
+    assert all(each.reason.startswith("is no JSON: ") for each in broken)
+
+
+def test_a_video_may_have_the_tag_of_a_picture_as_the_public_sets_of_videos_do(footage: Path) -> None:
+    entry = talk(1, "<image>\nWhat?", "a car", video="street.mp4")
+    assert parse_talk(entry, footage, "one").turns == (("What?", "a car"),)
+
+
+def test_files_of_one_name_are_told_apart_and_no_part_fills_the_memory(footage: Path, tmp_path: Path) -> None:
+    (tmp_path / "captions.json").write_text(json.dumps([talk(1, "<image> What?", "a car", image="none.png")]))
+    parts = ({"path": footage / "captions.json"}, {"path": tmp_path / "captions.json"})
+    assert [each.name for each in load_talks(config_for(parts))[1]] == [f"{tmp_path / 'captions.json'}[0] 1"]
+    with pytest.raises(InputError, match="3000000000 samples are asked of it, at most 100000000; lower ratio"):
+        load_talks(config_for(({"path": footage / "captions.json", "ratio": 1e9},)))
 
 
 def test_what_cannot_be_read_is_found_when_it_is_needed(direct: Path, footage: Path, tmp_path: Path) -> None:

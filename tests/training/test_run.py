@@ -12,13 +12,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hicom_agent.errors import InputError
+from hicom_agent.errors import InputError, SetupError
 from hicom_agent.llm import HIComModel
 from hicom_agent.training import plan, train
 from hicom_agent.training.config import TrainConfig
 from hicom_agent.training.data import Talks
 from hicom_agent.training.model import TrainableHICom
-from hicom_agent.training.output import read_lines
+from hicom_agent.training.output import locked_output, read_lines
 from tests.training.conftest import Made
 
 VISION, TEXT = "model.vision_tower.vision_tower.vision_model.", "model.vision_tower.guide_encoder."
@@ -137,12 +137,32 @@ def test_a_run_that_could_not_write_its_checkpoint_takes_no_step_too_many(
     direct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full, whole = (settings(direct, tmp_path / name, max_steps=5, save_steps=1) for name in ("full", "whole"))
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+    with monkeypatch.context() as patch, pytest.raises(SetupError, match="disk full; the same command"):
         patch.setattr(TrainableHICom, "save", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
         train(full, Made(6))
     resumed, report = train(full, Made(6)), train(whole, Made(6))
     assert resumed.resumed_from == 4 and resumed.steps == report.steps == 5
     assert not moved(full.output, whole.output)
+
+
+def test_what_cannot_be_gone_on_with_is_told(direct: Path, tmp_path: Path) -> None:
+    config = settings(direct, tmp_path / "out", max_steps=3, save_steps=1, logging_steps=2)
+    report = train(config, Made(4))
+    assert [line["step"] for line in read_lines(config.output / "log.jsonl")] == [1, 2, 3]
+    assert report.loss_start > 0 and report.loss_end > 0
+    (config.output / "report.json").unlink()
+    with pytest.raises(InputError, match="a run on 4 samples, and now the data are 6; name another output"):
+        train(config, Made(6))
+    with locked_output(config), pytest.raises(InputError, match="another training writes"):
+        train(config, Made(4))
+    for name in ("report.json", "settings.json"):
+        for text in ("{", "[]", '{"a": 1}')[: 3 if name == "report.json" else 2]:
+            (config.output / name).write_text(text)
+            with pytest.raises(InputError, match=f"{name} was not written by this version; name another output"):
+                train(config, Made(4))
+    diverged = config.model_copy(update={"learning_rate": 1e30, "logging_steps": 1})
+    with pytest.raises(InputError, match="the loss is nan at step 2; lower learning_rate"):
+        train(diverged, Made(4), resume=False)
 
 
 def test_another_setting_is_not_resumed(direct: Path, tmp_path: Path) -> None:
@@ -159,6 +179,8 @@ def test_nothing_of_somebody_else_is_overwritten(direct: Path, tmp_path: Path) -
     for resume in (True, False):
         with pytest.raises(InputError, match="is also start, which training only reads"):
             train(settings(direct, direct), Made(4), resume=resume)
+        with pytest.raises(InputError, match="is also start, which training only reads"):
+            plan(settings(direct, direct), Made(4))
         with pytest.raises(InputError, match="holds files of which no training knows"):
             train(settings(direct, direct.parent), Made(4), resume=resume)
     assert (direct / "config.json").is_file() and weights(direct).keys() == before.keys()
@@ -185,13 +207,14 @@ def test_alignment_starts_from_two_models_that_never_met(
     tower, words = parts
     config = TrainConfig(
         stage="align",
-        vision_tower=tower,
+        vision_tower=Path(),  # whose own name is none, and the folder that is written needs one
         language_model=words,
         output=tmp_path / "aligned",
         data=footage / "captions.json",
         batch=1,
         device="cpu",
     )
+    monkeypatch.chdir(tower)
     monkeypatch.setattr(Talks, "_pixels", lambda *_: torch.zeros(1, 3, 126, 126))
     report = train(config)
     assert set(report.parameters) == {"projector"} and all(line.startswith("added ") for line in report.changes)
@@ -204,6 +227,7 @@ def test_alignment_starts_from_two_models_that_never_met(
     assert len(made) == len(siglip) + len(qwen) + len(report.changes)
     assert 0 < float(made[f"{PROJECTOR}local_compressor.readout.0.weight"].abs().max()) < 0.1
     loaded = HIComModel.from_pretrained(tmp_path / "aligned")
+    assert (tmp_path / "aligned" / tower.name / "config.json").is_file()
     assert not loaded.config.guided and loaded.config.aspect == "square"
     next_one = plan(settings(tmp_path / "aligned", tmp_path / "next"), Made(4))
     assert next_one.changes == [] and next_one.rates == {"projector": 1e-4}
