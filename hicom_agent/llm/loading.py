@@ -80,7 +80,8 @@ class Loader:
     def _change(self, changes: Mapping[str, Any], names: list[str]) -> list[str]:
         """Replace keys of the config; return the names of weights that decide the projector's modes."""
         before = self.checkpoint.config
-        self._remade = any(before.get(key) != changes[key] for key in _OF_PROJECTOR if key in changes)
+        stated = [key for key in _OF_PROJECTOR if key in changes]
+        self._remade = any((before.get(key) or "off") != (changes[key] or "off") for key in stated)
         self.checkpoint.config = {**before, **changes}
         self.added: list[str] = []
         self.dropped: list[str] = []
