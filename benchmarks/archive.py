@@ -164,14 +164,14 @@ def measure_part(hours: int) -> dict[str, Any]:
 def measure_search(store: Any, needles: Sequence[Needle]) -> dict[str, Any]:
     """Measure what the caller waits, and beside it what the processor worked, for the machine is seldom alone."""
     from hicom_agent.agent.film import Film
-    from hicom_agent.agent.route import num_routed, route
+    from hicom_agent.agent.route import route
 
     reader: Any = Reader(needles)
     steps: dict[str, Step] = {name: Step() for name in ("route", "lines_in_chosen", "frames_in_chosen", "search")}
     for needle in [needles[0], *needles]:
         with store.snapshot() as still, steps["search"]:
             with steps["route"]:
-                chosen = route(still, reader, needle.text, None, num_routed(HITS, PER_VIDEO))
+                chosen = route(still, reader, needle.text, None, routed())
             with steps["lines_in_chosen"]:
                 lines_in(still, needle, chosen)
             with steps["frames_in_chosen"]:
@@ -182,9 +182,17 @@ def measure_search(store: Any, needles: Sequence[Needle]) -> dict[str, Any]:
         **{name: step.told() for name, step in steps.items()},
         "second_question_ms": round(steps["search"].waited_ms[0], 1),
         "parts": {name: spread(times) for name, times in parts_ms(store, needles).items()},
+        "routed": routed(),
         "recall": recalls(store, reader, needles),
         "read_film_ms": round(float(np.median(film_ms)), 2),
     }
+
+
+def routed() -> int:
+    """Return how many videos `Agent.search` chooses."""
+    from hicom_agent.agent.route import num_routed
+
+    return num_routed(HITS, PER_VIDEO)
 
 
 class Step:
@@ -325,7 +333,8 @@ def lines_of(sizes: Sequence[dict[str, Any]], spent: dict[int, dict[str, float]]
         lines.append(Line(f"{hours} hours, on disk without pictures", sum(size["disk"].values()) / 2**30, "GB"))
         lines.append(Line(f"{hours} hours, merging one", spent[hours]["merge_s"] / spent[hours]["merged"], "s"))
         for kind, recall in size["recall"].items():
-            lines.append(Line(f"{hours} hours, {kind}, right video among 8", recall["8"], ""))
+            chosen = size["routed"]
+            lines.append(Line(f"{hours} hours, {kind}, right video among {chosen}", recall[str(chosen)], ""))
     lines += list(growth(sizes))
     if real:
         lines.append(Line("reading a question", real["read_question_ms"], "ms"))

@@ -46,6 +46,7 @@ def table(heads: list[str], rows: Mapping[str, list[str]]) -> str:
 def measured(result: Mapping[str, Any]) -> str:
     """Return what was measured, one column for each size, and what it was measured on."""
     sizes, real = result["sizes"], result["real"]
+    chosen = str(sizes[-1]["routed"])
 
     def each(tell: Any) -> list[str]:
         return [tell(size) for size in sizes]
@@ -55,8 +56,8 @@ def measured(result: Mapping[str, Any]) -> str:
 
     rows = {
         "routing, p50 / p95 ms": both("route"),
-        "lines of the 8 chosen, ms": both("lines_in_chosen"),
-        "frame vectors of the 8 chosen, ms": both("frames_in_chosen"),
+        f"lines of the {chosen} chosen, ms": both("lines_in_chosen"),
+        f"frame vectors of the {chosen} chosen, ms": both("frames_in_chosen"),
         "all of these, ms": both("search"),
         "the same in processor time, ms": each(
             lambda s: f"{s['search']['cpu_p50_ms']:.0f} / {s['search']['cpu_p95_ms']:.0f}"
@@ -67,8 +68,8 @@ def measured(result: Mapping[str, Any]) -> str:
         "resident, with torch, GB": each(lambda s: f"{s['rss_with_torch_gb']:.2f}"),
         "on disk without pictures, GB": each(lambda s: f"{sum(s['disk'].values()) / GB:.2f}"),
         "merging one hour, s": each(lambda s: f"{merge_s(result, s):.2f}"),
-        "right video among 8: seen / said / written": each(
-            lambda s: " / ".join(f"{s['recall'][kind]['8']:.2f}" for kind in ("seen", "said", "written"))
+        f"right video among {chosen}: seen / said / written": each(
+            lambda s: " / ".join(f"{s['recall'][kind][chosen]:.2f}" for kind in ("seen", "said", "written"))
         ),
     }
     told = [
