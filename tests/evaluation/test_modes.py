@@ -87,20 +87,12 @@ def test_the_model_answers_every_question_whose_video_is_here(
 def test_subtitles_make_the_prompt_longer_and_their_want_is_noted(
     benchmarks: dict[str, Path], tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = {}
-    for name, more in (("plain", ()), ("titled", ("--subtitles",))):
-        command = by_model("videomme", benchmarks["videomme"], tmp_path / name, checkpoint)
-        run(capsys, *command, "--num-frames", "2", "--limit", "3", *more)
-        rows[name] = [
-            {key: row[key] for key in ("id", "likelihoods", "answer", "llm_tokens", "note")}
-            for row in logged(tmp_path / name)
-        ]
-    more_words = [
-        titled["llm_tokens"] - len(titled["answer"]) - plain["llm_tokens"] + len(plain["answer"])
-        for titled, plain in zip(rows["titled"], rows["plain"], strict=True)
-    ]
-    assert [row["note"] for row in rows["titled"]] == ["", "", "no subtitles"] and more_words[0] > 50
-    assert rows["titled"][0]["likelihoods"] != rows["plain"][0]["likelihoods"]
+    command = by_model("videomme", benchmarks["videomme"], tmp_path, checkpoint)
+    run(capsys, *command, "--num-frames", "2", "--limit", "3", "--subtitles")
+    rows = logged(tmp_path)
+    assert [row["note"] for row in rows] == ["", "", "no subtitles"]
+    words = [row["llm_tokens"] - len(row["answer"]) for row in rows]  # of questions that are worded alike
+    assert words[0] == pytest.approx(words[1], abs=5) and words[0] > words[2] + 50
 
 
 def test_a_limit_on_visual_tokens_holds_and_is_recorded(
