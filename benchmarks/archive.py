@@ -96,9 +96,11 @@ def _four(rng: np.random.Generator, line: str) -> str:
 def prepare(hours: int) -> dict[str, float]:
     """Make an archive, half of it by merging; return what that took, now or when it was done."""
     folder, note = ARCHIVE / f"hours-{hours}", ARCHIVE / f"hours-{hours}.json"
-    if note.is_file() and folder.is_dir():
-        return dict(json.loads(note.read_text()))
     from hicom_agent.memory import Store
+
+    if note.is_file() and folder.is_dir():
+        Store.open(folder, write=True).close()  # which brings what an older version made into the form of this one
+        return dict(json.loads(note.read_text()))
     from hicom_agent.memory.joining import merge
 
     shard, half = ARCHIVE / f"shard-{hours}", hours - hours // 2
