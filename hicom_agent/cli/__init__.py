@@ -18,7 +18,9 @@ from hicom_agent.cli.server import mcp
 from hicom_agent.cli.shared import (
     CheckpointOption,
     JsonOption,
+    OcrOption,
     ProfileOption,
+    SpeechOption,
     StoreOption,
     TowerOption,
     complain,
@@ -81,8 +83,8 @@ def common(
 @app.command(epilog="Example: hicom-agent index film.mp4 ~/Videos 'archive/**/*.mkv'")
 def index(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, or globs.")],
-    speech: Annotated[bool | None, typer.Option("--speech/--no-speech", help="Listen to what is said.")] = None,
-    ocr: Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read what is written.")] = None,
+    speech: SpeechOption = None,
+    ocr: OcrOption = None,
     again: Annotated[bool, typer.Option("--again", help="Index anew, even if nothing changed.")] = False,
     profile: ProfileOption = None,
     as_json: JsonOption = False,

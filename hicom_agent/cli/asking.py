@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hicom_agent.cli.shared import JsonOption, ProfileOption, StoreOption, show_json, workspace
+from hicom_agent.cli.shared import JsonOption, LlmOption, ProfileOption, StoreOption, show_json, workspace
 from hicom_agent.errors import InputError
 
 ASK_EPILOG = (
@@ -41,9 +41,7 @@ def ask(
     max_videos: Annotated[
         int | None, typer.Option(min=1, help="With --archive: videos that are asked at most.")
     ] = None,
-    llm: Annotated[
-        str | None, typer.Option(help="A LangChain chat model, e.g. ollama:qwen3; default: packaged.")
-    ] = None,
+    llm: LlmOption = None,
     steps: Annotated[bool, typer.Option("--steps", help="Show how the answer came about.")] = False,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Sub-questions at most, of each video.")] = None,
     max_seconds: Annotated[float | None, typer.Option(min=1, help="Answer with what is found by then.")] = None,

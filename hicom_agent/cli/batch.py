@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from hicom_agent.cli.shared import JsonOption, ProfileOption, StoreOption, complain, show_json, workspace
+from hicom_agent.cli.shared import (
+    JsonOption,
+    LlmOption,
+    OcrOption,
+    ProfileOption,
+    SpeechOption,
+    StoreOption,
+    complain,
+    show_json,
+    workspace,
+)
 from hicom_agent.errors import HicomAgentError
 
 if TYPE_CHECKING:
@@ -44,11 +54,9 @@ def batch(
     max_videos: Annotated[int, typer.Option(min=1, help="Videos asked for one question to the archive.")] = 16,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Sub-questions of a question at most.")] = None,
     max_visual_tokens: Annotated[int | None, typer.Option(min=32, help="Of a question at most.")] = None,
-    llm: Annotated[
-        str | None, typer.Option(help="A LangChain chat model, e.g. ollama:qwen3; default: packaged.")
-    ] = None,
-    speech: Annotated[bool | None, typer.Option("--speech/--no-speech", help="Listen to what is said.")] = None,
-    ocr: Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read what is written.")] = None,
+    llm: LlmOption = None,
+    speech: SpeechOption = None,
+    ocr: OcrOption = None,
     profile: ProfileOption = None,
     as_json: JsonOption = False,
     store: StoreOption = None,

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from hicom_agent.cli.shared import CheckpointOption, JsonOption, ProfileOption, StoreOption, early, show_json, workspace
+from hicom_agent.cli.shared import (
+    CheckpointOption,
+    JsonOption,
+    LlmOption,
+    OcrOption,
+    ProfileOption,
+    SpeechOption,
+    StoreOption,
+    early,
+    show_json,
+    workspace,
+)
 from hicom_agent.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,11 +73,9 @@ def evaluate(
     retry: Annotated[bool, typer.Option("--retry", help="Ask questions again that failed.")] = False,
     merge: Annotated[bool, typer.Option("--merge", help="Ask nothing: one table of all logs in --out.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, and which videos miss.")] = False,
-    llm: Annotated[
-        str | None, typer.Option(help="A LangChain chat model, e.g. ollama:qwen3; default: packaged.")
-    ] = None,
-    speech: Annotated[bool | None, typer.Option("--speech/--no-speech", help="Listen to what is said.")] = None,
-    ocr: Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read what is written.")] = None,
+    llm: LlmOption = None,
+    speech: SpeechOption = None,
+    ocr: OcrOption = None,
     profile: ProfileOption = None,
     checkpoint: CheckpointOption = None,
     as_json: JsonOption = False,

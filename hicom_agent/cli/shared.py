@@ -29,6 +29,11 @@ CheckpointOption = Annotated[
 TowerOption = Annotated[
     Path | None, typer.Option("--vision-tower", help="Folder with the config and tokenizer of its SigLIP.")
 ]
+LlmOption = Annotated[
+    str | None, typer.Option("--llm", help="A LangChain chat model, e.g. ollama:qwen3; default: packaged.")
+]
+SpeechOption = Annotated[bool | None, typer.Option("--speech/--no-speech", help="Listen to what is said.")]
+OcrOption = Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read what is written.")]
 early: ContextVar[dict[str, Any]] = ContextVar("early", default={})  # noqa: B039  # options before the command
 
 
