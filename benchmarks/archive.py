@@ -174,7 +174,7 @@ def measure_search(store: Any, needles: Sequence[Needle]) -> dict[str, Any]:
         with store.snapshot() as still, steps["search"]:
             with steps["route"]:
                 chosen = route(still, reader, needle.text, None, routed())
-            with steps["lines_in_chosen"]:
+            with steps["lines_in_chosen"], still.reading_ahead("frames", chosen):
                 lines_in(still, needle, chosen)
             with steps["frames_in_chosen"]:
                 for video_id in chosen:

@@ -50,20 +50,26 @@ def add_rows(index: Any, rows: NDArray[np.float16]) -> None:
     index.add_sa_codes(np.ascontiguousarray(rows).view(np.uint8))
 
 
-def nearest(index: Any, question: Floats, k: int, mask: NDArray[np.bool_] | None = None, gpu: Any = None) -> Ids:
-    """Return rows of a flat index that hold the k nearest and all that tie with the last; `gpu` is a copy of it."""
+def nearest(
+    index: Any, question: Floats, k: int, mask: NDArray[np.bool_] | None = None, gpu: Any = None
+) -> tuple[Ids, Floats]:
+    """Return rows of a flat index, and their products, that hold the k nearest and all that tie with the last.
+
+    `gpu` is a copy of it, which sums up in another way: its products are not returned.
+    """
     most = index.ntotal if mask is None else int(np.count_nonzero(mask))
     asked = min(k + _SPARE, most)
     while asked:
-        if gpu is not None and asked <= _GPU_MOST:
+        by_gpu = gpu is not None and asked <= _GPU_MOST
+        if by_gpu:
             near, rows = gpu.search(question, asked)
         else:
             chosen = {} if mask is None else {"sel": _faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))}
             near, rows = index.search(question, asked, params=_faiss.SearchParameters(**chosen))
         if asked == most or near[0, -1] < near[0, k - 1] - SLACK:
-            return np.asarray(rows[0], np.int64)
+            return rows[0], products(rows_of(index, rows[0]), question) if by_gpu else near[0]
         asked = min(4 * asked, most)
-    return np.zeros(0, np.int64)
+    return np.zeros(0, np.int64), np.zeros(0, np.float32)
 
 
 def first_of(groups: Ids, each: int) -> NDArray[np.bool_]:
@@ -102,13 +108,12 @@ def rows_of(index: Any, rows: Ids | slice) -> NDArray[np.float16]:
     return found
 
 
-def products(vectors: Floats, question: Floats) -> Floats:
-    """Return the products [n] as a flat index of one video sums them up, to the last bit."""
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(vectors)
-    found = np.empty(len(vectors), np.float32)
-    near, rows = index.search(question, len(vectors))
-    found[rows[0]] = near[0]
+def products(rows: NDArray[np.float16], question: Floats) -> Floats:
+    """Return the products [n] of rows with a question [1, e], to the last bit as any flat index on the CPU has them."""
+    found = np.empty(len(rows), np.float32)
+    if len(rows):
+        near, places = flat_of(rows).search(question, len(rows))
+        found[places[0]] = near[0]
     return found
 
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hicom_agent.memory.flat import (
-    SLACK,
     Floats,
     Ids,
     add_rows,
@@ -27,6 +26,7 @@ from hicom_agent.memory.flat import (
     nearest,
     part_of,
     products,
+    rows_of,
     threads,
     vectors_of,
 )
@@ -142,7 +142,7 @@ class VectorIndex:
         with threads(NUM_THREADS):
             rows = self._foremost(question, None if only is None else self._rows_in(only))
             rows = rows[first_of(group_of(self._ids[rows]), _ROUGH_EACH * each)][: max(_DEPTH_GROUPS, _ROUGH_EACH * k)]
-            cosines = products(self._vectors(rows), question) if len(rows) else np.zeros(0, np.float32)
+            cosines = products(rows_of(self._index, rows), question)
         order = np.lexsort((rows, -cosines))
         order = order[first_of(group_of(self._ids[rows[order]]), each)][:k]
         return self._ids[rows[order]], cosines[order]
@@ -176,16 +176,15 @@ class VectorIndex:
         """Return rows that hold the k nearest and all that tie with the last, and their products."""
         gpu = self._on_gpu() if among is None and self._alive.all() else None
         if among is not None and _FEW * len(among) <= len(self._ids):
-            rows = among[nearest(part_of(self._index, among), question, k)]
-        elif among is None and gpu is None and (near := self._by_sketch(question, k)) is not None:
-            rows = near
-        else:
-            mask = self._alive if among is None else np.isin(np.arange(len(self._ids)), among, assume_unique=True)
-            rows = nearest(self._index, question, k, None if mask.all() else mask, gpu)
-        return rows, products(self._vectors(rows), question) if len(rows) else np.zeros(0, np.float32)
+            rows, cosines = nearest(part_of(self._index, among), question, k)
+            return among[rows], cosines
+        if among is None and gpu is None and (near := self._by_sketch(question, k)) is not None:
+            return near
+        mask = self._alive if among is None else np.isin(np.arange(len(self._ids)), among, assume_unique=True)
+        return nearest(self._index, question, k, None if mask.all() else mask, gpu)
 
-    def _by_sketch(self, question: Floats, k: int) -> Ids | None:
-        """Return rows that hold the k nearest, None where there is no sketch, or it would leave too many to compare.
+    def _by_sketch(self, question: Floats, k: int) -> tuple[Ids, Floats] | None:
+        """Return rows that hold the k nearest, and their products, None where there is no sketch, or it would leave too many to compare.
 
         More are compared as long as one of the k nearest lies among the last that the sketch gave: then others may lie
         beyond, and of rows that are the same some were cut off.
@@ -198,11 +197,10 @@ class VectorIndex:
             last, alive = scores[-1], self._alive[rows]
             scores, rows = scores[alive], rows[alive]
             if len(rows) >= k:
-                near = self._vectors(rows) @ question[0]
-                best = near >= np.partition(near, -k)[-k] - SLACK
+                near = products(rows_of(self._index, rows), question)
+                best = near >= np.partition(near, -k)[-k]
                 if last < scores[best].min():
-                    found: Ids = rows[best]
-                    return found
+                    return rows[best], near[best]
             asked *= 4
         return None
 

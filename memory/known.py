@@ -52,3 +52,9 @@ class Known:
             self._found.setdefault(name, read(self.db))
         found: T = self._found[name]
         return found
+
+    def got(self, name: str) -> bool:
+        """Return whether that was read of this state, so that it costs nothing."""
+        if self._found is None:
+            self._found = self._remembered.at(self.db)
+        return name in self._found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hicom_agent.errors import InputError
+from hicom_agent.errors import InputError, StoreError
 from hicom_agent.memory import queries
 from hicom_agent.memory.catalog import Readers
 from hicom_agent.memory.conditioned import Conditioned
@@ -264,6 +265,18 @@ class Store:
             raise ValueError("the question's vector holds what is not a number")
         with self._knowing() as known:
             return self._shelf().search(known, kind, query, k, video_ids, profile, per_video)
+
+    @contextmanager
+    def reading_ahead(self, kind: Kind, video_ids: Sequence[str]) -> Iterator[None]:
+        """Read the vectors of these videos meanwhile, for searches that follow; what fails then fails there."""
+
+        def read() -> None:
+            with self._knowing() as known, suppress(StoreError):
+                self._shelf().read_ahead(known, kind, video_ids)
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(read)
+            yield
 
     def search_words(
         self, kind: WordKind, query: str, k: int, video_ids: Sequence[str] | None = None

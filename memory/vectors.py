@@ -12,7 +12,7 @@ import numpy as np
 from hicom_agent.memory import queries
 from hicom_agent.memory.arrays import Generation
 from hicom_agent.memory.catalog import CACHE, CacheFile, Published
-from hicom_agent.memory.flat import Floats, Part, as_float32, first_of, flat_of, nearest, products, rows_of, threads
+from hicom_agent.memory.flat import Floats, Part, first_of, flat_of, nearest, threads
 from hicom_agent.memory.index import NUM_THREADS
 from hicom_agent.memory.known import Known
 from hicom_agent.memory.merged import Merged, check_width
@@ -89,7 +89,7 @@ class Shelf:
         """
         question = np.asarray(query, np.float32).reshape(-1) / (float(np.linalg.norm(query)) or 1.0)
         if video_ids is not None and len(video_ids) < MANY:
-            committed = wanted = dict(queries.indexed(known.db, kind, video_ids, profile))
+            committed = wanted = _few(known, kind, video_ids, profile)
         else:
             committed = _committed(known, kind)
             wanted = _choose(known, kind, video_ids, profile)
@@ -103,6 +103,11 @@ class Shelf:
             return self._load(which, kind, wanted[which])
 
         return merged.search(wanted, committed, question, k, load, per_video)
+
+    def read_ahead(self, known: Known, kind: str, video_ids: Sequence[str]) -> None:
+        """Read the vectors of these videos that are not open yet."""
+        for which, cache in _few(known, kind, video_ids, "").items():
+            self.part(which, kind, cache)
 
     def has_more(self, known: Known, kind: str, other: str) -> bool:
         """Return whether more videos have vectors of one kind than of the other."""
@@ -120,6 +125,16 @@ class Shelf:
 def _committed(known: Known, kind: str) -> dict[Published, CacheFile]:
     """Return all generations with vectors of a kind; reading a thousand takes 7 ms."""
     return known.of(f"vectors of {kind}", lambda db: dict(queries.indexed(db, kind, None, "")))
+
+
+def _few(known: Known, kind: str, video_ids: Sequence[str], profile: str) -> dict[Published, CacheFile]:
+    """Return those of few videos and this profile; all are not read for them, but used where they were."""
+    if not known.got(f"vectors of {kind}"):
+        return dict(queries.indexed(known.db, kind, video_ids, profile))
+    committed = _committed(known, kind)
+    of_video = known.of(f"generations with {kind}", lambda db: {which.video_id: which for which in committed})
+    found = (of_video[video_id] for video_id in dict.fromkeys(video_ids) if video_id in of_video)
+    return {which: committed[which] for which in found if profile in ("", which.profile)}
 
 
 def _choose(known: Known, kind: str, video_ids: Sequence[str] | None, profile: str) -> dict[Published, CacheFile]:
@@ -149,17 +164,17 @@ def best_of(
     With `per_part`, at most so many of each.
     Raises ValueError unless all have vectors of that width.
     """
-    asked, ids, entries, vectors = question.reshape(1, -1), [], [], []
+    asked, ids, entries, products = question.reshape(1, -1), [], [], []
     with threads(NUM_THREADS):
         for video_id, part in found:
             check_width(video_id, part.index.d, question)
-            rows = nearest(part.index, asked, k if per_part is None else min(k, per_part))
+            rows, near = nearest(part.index, asked, k if per_part is None else min(k, per_part))
             ids.append(video_id)
             entries.append(part.entries[rows])
-            vectors.append(rows_of(part.index, rows))
-        if not ids:
-            return []
-        cosines = products(as_float32(np.concatenate(vectors)), asked)
+            products.append(near)
+    if not ids:
+        return []
+    cosines = np.concatenate(products)
     place = np.argsort(np.argsort(np.array(ids), kind="stable"), kind="stable")  # in the order of ids
     video, entry = np.repeat(place, [len(each) for each in entries]), np.concatenate(entries)
     order = np.lexsort((entry, video, -cosines))

@@ -137,7 +137,8 @@ class Agent:
         video_ids = route(self.store, self.encoder, query, video_ids, num_routed(limit, per_video or HITS))
         per_video = per_video or (HITS if len(video_ids) > 1 else limit)
         asked = Asked(query, self.encoder.encode_texts([query])[0], query, topical=True)
-        found = find_lines(self.store, asked, video_ids, limit, per_video)
+        with self.store.reading_ahead("frames", video_ids):
+            found = find_lines(self.store, asked, video_ids, limit, per_video)
         for video_id in video_ids:
             film = Film.read(self.store, video_id)
             if film.frames and film.row.profile == self.encoder.version:  # pictures of another profile do not compare

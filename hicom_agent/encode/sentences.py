@@ -5,6 +5,7 @@ Built from torch's own transformer layers: importing transformers for it took ha
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 BATCH = 64
 MAX_TOKENS = 256  # what the model was trained with
+_NUM_KEPT = 128  # vectors of single texts: a question is read again for every film that may answer it
 _ATTENTION = "attention.self.{}.{}"
 _PARTS = {  # ours in a layer: the file's
     "self_attn.out_proj": "attention.output.dense",
@@ -49,9 +51,12 @@ class SentenceModel:
         self._model.load_state_dict(_rename(weights, config["num_hidden_layers"]), assign=True)
         self._model.requires_grad_(False)
         self.width = int(config["hidden_size"])
+        self._encode_one = functools.lru_cache(_NUM_KEPT)(lambda text: self._encode_batch([text]))
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """Return unit vectors [n, 384]; texts of like length are batched together."""
+        if len(texts) == 1:
+            return self._encode_one(texts[0]).copy()
         vectors = np.zeros((len(texts), self.width), np.float32)
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         for start in range(0, len(order), BATCH):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from hicom_agent.llm.grounding import content_words
@@ -44,16 +45,17 @@ _PRICED = re.compile(r"\b(?:cost|price|fee|charge|fare|pay|paid|admission)", re.
 FIGURES = (FIGURE, PRICE, TIME, DATE, WHEN)  # answers in which only the figures count
 
 
-def asked_kinds(question: str) -> list[re.Pattern[str]]:
+@functools.lru_cache(1 << 8)  # a question is read anew for every line that may answer it
+def asked_kinds(question: str) -> tuple[re.Pattern[str], ...]:
     """Return what a short answer to a question must hold, the strictest first.
 
-    >>> asked_kinds("What does lighting cost?") == [PRICE, FIGURE]
+    >>> asked_kinds("What does lighting cost?") == (PRICE, FIGURE)
     True
     """
     found = [kind for word in content_words(question) for kind in _KINDS.get(word, ())]
     if re.match(r"(?:and )?when\b", question.strip(), re.IGNORECASE):
         found.append(WHEN)
-    return list(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found))
 
 
 def asks_for(word: str, text: str) -> bool:
