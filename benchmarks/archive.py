@@ -33,7 +33,7 @@ ARCHIVE, QUALITY = BENCH / "archive", BENCH / "quality" / "store"
 RESULT = HERE / "results" / "archive.json"
 ASKED = 40  # questions of each kind
 LIMITS = (4, 8, 16, 32)
-HITS, PER_VIDEO, CLIPS_ASKED = 10, 3, 128  # as Agent.search asks
+HITS, PER_VIDEO = 10, 3  # as Agent.search asks
 NUM_READ = 5  # films
 P95_MS, RSS_GB = 50.0, 2.0
 
@@ -167,18 +167,18 @@ def measure_search(store: Any, needles: Sequence[Needle]) -> dict[str, Any]:
     """Measure what the caller waits, and beside it what the processor worked, for the machine is seldom alone."""
     from hicom_agent.agent.film import Film
     from hicom_agent.agent.route import route
+    from hicom_agent.agent.sight import nearest_clips
 
     reader: Any = Reader(needles)
-    steps: dict[str, Step] = {name: Step() for name in ("route", "lines_in_chosen", "frames_in_chosen", "search")}
+    steps: dict[str, Step] = {name: Step() for name in ("route", "lines_in_chosen", "clips_in_chosen", "search")}
     for needle in [needles[0], *needles]:
         with store.snapshot() as still, steps["search"]:
             with steps["route"]:
                 chosen = route(still, reader, needle.text, None, routed())
-            with steps["lines_in_chosen"], still.reading_ahead("frames", chosen):
+            with steps["lines_in_chosen"]:
                 lines_in(still, needle, chosen)
-            with steps["frames_in_chosen"]:
-                for video_id in chosen:
-                    still.search_vectors("frames", needle.guide, CLIPS_ASKED, [video_id])
+            with steps["clips_in_chosen"]:
+                nearest_clips(still, reader, needle.text, chosen)
     film_ms = times_ms([functools.partial(Film.read, store, made.video_id(i)) for i in range(NUM_READ)])
     return {
         **{name: step.told() for name, step in steps.items()},
@@ -323,7 +323,7 @@ def lines_of(sizes: Sequence[dict[str, Any]], spent: dict[int, dict[str, float]]
     for size in sizes:
         hours = size["hours"]
         bounded = size is sizes[-1]
-        for name in ("route", "lines_in_chosen", "frames_in_chosen", "search"):
+        for name in ("route", "lines_in_chosen", "clips_in_chosen", "search"):
             bound = P95_MS if bounded and name == "search" else None
             lines.append(Line(f"{hours} hours, {name}, p50", size[name]["p50_ms"], "ms"))
             lines.append(Line(f"{hours} hours, {name}, p95", size[name]["p95_ms"], "ms", bound))

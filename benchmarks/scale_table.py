@@ -57,7 +57,7 @@ def measured(result: Mapping[str, Any]) -> str:
     rows = {
         "routing, p50 / p95 ms": both("route"),
         f"lines of the {chosen} chosen, ms": both("lines_in_chosen"),
-        f"frame vectors of the {chosen} chosen, ms": both("frames_in_chosen"),
+        f"clips of the {chosen} chosen, ms": both("clips_in_chosen"),
         "all of these, ms": both("search"),
         "the same in processor time, ms": each(
             lambda s: f"{s['search']['cpu_p50_ms']:.0f} / {s['search']['cpu_p95_ms']:.0f}"

@@ -15,18 +15,18 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from measured import circumstances
 
 from hicom_agent.agent.confidence import log_odds
-from hicom_agent.agent.evidence import KINDS, Asked, find_words
-from hicom_agent.agent.plan import understand
+from hicom_agent.agent.evidence import KINDS, MODALITY, Asked, Evidence, Kind, find_words
+from hicom_agent.agent.plan import SubQuestion, understand
 from hicom_agent.agent.reading import READ_FROM, compare
 from hicom_agent.agent.rereading import LINES
 from hicom_agent.agent.temporal import read_task
@@ -128,27 +128,50 @@ def figures(rows: Sequence[Row]) -> dict[str, float]:
 # ---------------------------------------------------------------------- weights
 
 
-def gather(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return of every question of the tuning half and every line of its film: what they share, whether the line
-    answers, and the number of the question."""
-    seen, answers, number = [], [], []
+class Case(NamedTuple):
+    """A question of the tuning half, as it is looked for in its film."""
+
+    film: str
+    question: dict[str, Any]
+    sub: SubQuestion
+    store: Store
+    video_id: str
+
+    def find(self, kind: Kind, asked: Asked) -> list[Evidence]:
+        """Return every line."""
+        return find_words(self.store, kind, asked, [self.video_id], EVERY_LINE)
+
+    def is_answer(self, piece: Evidence) -> bool:
+        """Tell whether a line answers."""
+        at_s = self.question["start_s"]
+        return at_s is not None and abs(piece.start_s - at_s) < 0.01
+
+
+def tuning_cases(work: Workspace) -> Iterator[Case]:
+    """Yield every question while the store with its film is open."""
     for film in load_films("tuning"):
         with Store.open(STORE, write=True) as store:
             video_id = remember(work, film, store)
             for question in film["questions"]:
                 sub = understand(read_task(question["text"], 1e9).text)
-                vector = work.encoder.encode_texts([sub.text])[0]
-                for kind in ("speech", "texts"):
-                    if {"speech": "speech", "texts": "text"}[kind] not in sub.sources:
-                        continue
-                    cosines = store.vectors(video_id, kind) @ vector
-                    asked = Asked(sub.text, vector, sub.about, topical=sub.kind != "open")
-                    for piece in find_words(store, kind, asked, [video_id], EVERY_LINE):
-                        near = float(cosines[piece.index])
-                        seen.append(compare(sub.text, sub.about, piece.text, piece.context, near))
-                        at_s = question["start_s"]
-                        answers.append(at_s is not None and abs(piece.start_s - at_s) < 0.01)
-                        number.append((film["name"], question["text"], question["answerable"]))
+                yield Case(film["name"], question, sub, store, video_id)
+
+
+def gather(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return of every question of the tuning half and every line of its film: what they share, whether the line
+    answers, and the number of the question."""
+    seen, answers, number = [], [], []
+    for case in tuning_cases(work):
+        sub, vector = case.sub, work.encoder.encode_texts([case.sub.text])[0]
+        asked = Asked(sub.text, vector, sub.about, topical=sub.kind != "open")
+        for kind in KINDS:
+            if MODALITY[kind] not in sub.sources:
+                continue
+            cosines = case.store.vectors(case.video_id, kind) @ vector
+            for piece in case.find(kind, asked):
+                seen.append(compare(sub.text, sub.about, piece.text, piece.context, float(cosines[piece.index])))
+                answers.append(case.is_answer(piece))
+                number.append((case.film, case.question["text"], case.question["answerable"]))
     _, which = np.unique([f"{a}|{b}|{c}" for a, b, c in number], return_inverse=True)
     return np.array(seen), np.array(answers, float), which
 
@@ -158,21 +181,17 @@ def gather_read(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     model = work.writer
     assert isinstance(model, LineReader), "give --llm packaged:qwen-500m"
     seen, answers, number = [], [], []
-    for film in load_films("tuning"):
-        with Store.open(STORE, write=True) as store:
-            video_id = remember(work, film, store)
-            for question in film["questions"]:
-                sub = understand(read_task(question["text"], 1e9).text)
-                if sub.kind != "open":
-                    continue
-                asked = Asked(sub.text, work.encoder.encode_texts([sub.text])[0], sub.about)
-                lines = [p for kind in KINDS for p in find_words(store, kind, asked, [video_id], EVERY_LINE)]
-                fitting = sorted((p for p in lines if p.modality in sub.sources), key=lambda p: -p.support)[:LINES]
-                at_s = question["start_s"]
-                for piece in fitting:
-                    seen.append((log_odds(piece.support), model.holds(sub.text, piece.text), 1.0))
-                    answers.append(at_s is not None and abs(piece.start_s - at_s) < 0.01)
-                    number.append(f"{film['name']}|{question['text']}")
+    for case in tuning_cases(work):
+        sub = case.sub
+        if sub.kind != "open":
+            continue
+        asked = Asked(sub.text, work.encoder.encode_texts([sub.text])[0], sub.about)
+        lines = [piece for kind in KINDS for piece in case.find(kind, asked)]
+        fitting = sorted((p for p in lines if p.modality in sub.sources), key=lambda p: -p.support)[:LINES]
+        for piece in fitting:
+            seen.append((log_odds(piece.support), model.holds(sub.text, piece.text), 1.0))
+            answers.append(case.is_answer(piece))
+            number.append(f"{case.film}|{case.question['text']}")
     _, which = np.unique(number, return_inverse=True)
     return np.array(seen), np.array(answers, float), which
 

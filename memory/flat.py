@@ -72,20 +72,6 @@ def nearest(
     return np.zeros(0, np.int64), np.zeros(0, np.float32)
 
 
-def first_of(groups: Ids, each: int) -> NDArray[np.bool_]:
-    """Return which entries are among the first `each` of their group.
-
-    >>> first_of(np.array([7, 7, 3, 7]), 2).tolist()
-    [True, True, True, False]
-    """
-    order = np.argsort(groups, kind="stable")
-    new = np.flatnonzero(np.diff(groups[order], prepend=groups[order][:1] - 1))
-    place = np.arange(len(groups)) - np.repeat(new, np.diff(np.append(new, len(groups))))
-    first = np.zeros(len(groups), bool)
-    first[order] = place < each
-    return first
-
-
 def part_of(index: Any, rows: Ids | slice) -> Any:
     """Return a flat index of some rows of another."""
     return flat_of(rows_of(index, rows))

@@ -21,7 +21,6 @@ from hicom_agent.memory.flat import (
     add_rows,
     as_float32,
     copy_to_gpu,
-    first_of,
     make_flat,
     nearest,
     part_of,
@@ -30,6 +29,7 @@ from hicom_agent.memory.flat import (
     threads,
     vectors_of,
 )
+from hicom_agent.memory.groups import first_of
 from hicom_agent.memory.sketch import Sketch
 
 __all__ = ["Floats", "Ids", "VectorIndex"]
@@ -41,7 +41,7 @@ _LOG = logging.getLogger(__name__)
 _CHUNK = 1 << 13
 _DEPTH, _DEPTH_EACH = 1024, 3  # vectors compared of those that the sketch ranks first, and more for each one asked for
 _SKETCHED_FROM = 1 << 15  # vectors, from which on groups are looked for by the sketch
-_DEEPEST, _DEPTH_GROUPS = 2048, 512  # vectors among which those of many groups are looked for, and that are compared
+_DEEPEST, _DEPTH_GROUPS = 1024, 256  # vectors among which those of many groups are looked for, and that are compared
 _ROUGH_EACH = 4  # times as many of a group are compared as are wanted, since the sketch may put them in another order
 _FEW = 8  # a part of so many that is asked for is compared without a filter over all
 _GROWTH = 4  # since the sketch was made; then its levels are found again
@@ -184,7 +184,7 @@ class VectorIndex:
         return nearest(self._index, question, k, None if mask.all() else mask, gpu)
 
     def _by_sketch(self, question: Floats, k: int) -> tuple[Ids, Floats] | None:
-        """Return rows that hold the k nearest, and their products, None where there is no sketch, or it would leave too many to compare.
+        """Return rows that hold the k nearest, and their products, None without a sketch, or if it left too many.
 
         More are compared as long as one of the k nearest lies among the last that the sketch gave: then others may lie
         beyond, and of rows that are the same some were cut off.

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hicom_agent.errors import UnknownVideo
 from hicom_agent.memory.catalog import CacheFile, Published
@@ -71,6 +71,7 @@ class VideoFilter:
         )
 
 
+Place = tuple[str, int]  # video id, and index of an utterance or a text
 EVERY = VideoFilter()
 
 
@@ -201,9 +202,9 @@ def damage_of(db: sqlite3.Connection, video_id: str) -> list[Damage]:
     return [Damage(*row) for row in rows]
 
 
-def speech_of(db: sqlite3.Connection, video_id: str, within: range | None = None) -> list[Utterance]:
-    """Return what is said in a video, of the lines of these numbers (None: all)."""
-    return [Utterance(*row) for row in _spans(db, "speech", video_id, within)]
+def speech_of(db: sqlite3.Connection, video_id: str) -> list[Utterance]:
+    """Return what is said in a video."""
+    return [Utterance(*row) for row in _spans(db, "speech", video_id)]
 
 
 def texts_of(db: sqlite3.Connection, video_id: str) -> list[ScreenText]:
@@ -211,12 +212,45 @@ def texts_of(db: sqlite3.Connection, video_id: str) -> list[ScreenText]:
     return [ScreenText(*row) for row in _spans(db, "texts", video_id)]
 
 
-def _spans(
-    db: sqlite3.Connection, table: str, video_id: str, within: range | None = None
-) -> list[tuple[float, float, str]]:
-    some = "" if within is None else f"AND idx >= {within.start} AND idx < {within.stop}"
-    key = key_of(db, video_id)
-    return db.execute(f"SELECT start_s, end_s, text FROM {table} WHERE video = ? {some} ORDER BY idx", [key]).fetchall()
+def _spans(db: sqlite3.Connection, table: str, video_id: str) -> list[tuple[float, float, str]]:
+    query = f"SELECT start_s, end_s, text FROM {table} WHERE video = ? ORDER BY idx"
+    return db.execute(query, [key_of(db, video_id)]).fetchall()
+
+
+class _Span(NamedTuple):
+    place: int
+    start_s: float
+    end_s: float
+    text: str
+
+
+def speech_around(db: sqlite3.Connection, places: Sequence[Place]) -> list[list[tuple[int, Utterance]]]:
+    """Return for each utterance it and those right before and after, with their indices; nothing for none."""
+    rows = _around(db, places, "JOIN speech b ON b.video = videos.key AND b.idx BETWEEN at - 1 AND at + 1")
+    return [[(row.place, Utterance(row.start_s, row.end_s, row.text)) for row in each] for each in rows]
+
+
+def texts_around(db: sqlite3.Connection, places: Sequence[Place]) -> list[list[tuple[int, ScreenText]]]:
+    """Return for each text it and those on the screen together with it, with their indices; nothing for none."""
+    rows = _around(
+        db,
+        places,
+        "JOIN texts a ON a.video = videos.key AND a.idx = at JOIN texts b ON b.video = videos.key"
+        " AND (b.idx = at OR (b.start_s < a.end_s AND a.start_s < b.end_s))",
+    )
+    return [[(row.place, ScreenText(row.start_s, row.end_s, row.text)) for row in each] for each in rows]
+
+
+def _around(db: sqlite3.Connection, places: Sequence[Place], join: str) -> list[list[_Span]]:
+    found: list[list[_Span]] = [[] for _ in places]
+    asked = "SELECT key AS number, json_extract(value, '$[0]') AS asked_id, json_extract(value, '$[1]') AS at"
+    query = (
+        f"SELECT number, b.idx, b.start_s, b.end_s, b.text FROM ({asked} FROM json_each(?))"
+        f" JOIN videos ON video_id = asked_id {join} ORDER BY number, b.idx"
+    )
+    for number, *row in db.execute(query, [json.dumps(places)]):
+        found[number].append(_Span(*row))
+    return found
 
 
 def indexed(

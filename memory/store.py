@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hicom_agent.errors import InputError, StoreError
+from hicom_agent.errors import InputError
 from hicom_agent.memory import queries
 from hicom_agent.memory.catalog import Readers
 from hicom_agent.memory.conditioned import Conditioned
 from hicom_agent.memory.disk import plain_errors
 from hicom_agent.memory.journal import Journal
 from hicom_agent.memory.known import Known, Remembered
-from hicom_agent.memory.queries import EVERY, VideoFilter, VideoRow
+from hicom_agent.memory.queries import EVERY, Place, VideoFilter, VideoRow
 from hicom_agent.memory.recovery import recover
 from hicom_agent.memory.words import search_words
 from hicom_agent.memory.writer import Writer
@@ -199,15 +198,25 @@ class Store:
         with self._reading() as db:
             return queries.frames_of(db, video_id)
 
-    def speech(self, video_id: str, within: range | None = None) -> list[Utterance]:
-        """Return what is said in a video, of the lines of these numbers (None: all); raises UnknownVideo."""
+    def speech(self, video_id: str) -> list[Utterance]:
+        """Return what is said in a video; raises UnknownVideo."""
         with self._reading() as db:
-            return queries.speech_of(db, video_id, within)
+            return queries.speech_of(db, video_id)
 
     def texts(self, video_id: str) -> list[ScreenText]:
         """Return what is written in a video; raises UnknownVideo."""
         with self._reading() as db:
             return queries.texts_of(db, video_id)
+
+    def speech_around(self, places: Sequence[Place]) -> list[list[tuple[int, Utterance]]]:
+        """Return for each (video id, index) that utterance and those right before and after, with their indices."""
+        with self._reading() as db:
+            return queries.speech_around(db, places)
+
+    def texts_around(self, places: Sequence[Place]) -> list[list[tuple[int, ScreenText]]]:
+        """Return for each (video id, index) that text and those on the screen together with it, with their indices."""
+        with self._reading() as db:
+            return queries.texts_around(db, places)
 
     def damage(self, video_id: str) -> list[Damage]:
         """Return what could not be decoded of a video; raises UnknownVideo."""
@@ -266,25 +275,22 @@ class Store:
         with self._knowing() as known:
             return self._shelf().search(known, kind, query, k, video_ids, profile, per_video)
 
-    @contextmanager
-    def reading_ahead(self, kind: Kind, video_ids: Sequence[str]) -> Iterator[None]:
-        """Read the vectors of these videos meanwhile, for searches that follow; what fails then fails there."""
-
-        def read() -> None:
-            with self._knowing() as known, suppress(StoreError):
-                self._shelf().read_ahead(known, kind, video_ids)
-
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(read)
-            yield
-
     def search_words(
-        self, kind: WordKind, query: str, k: int, video_ids: Sequence[str] | None = None
+        self,
+        kind: WordKind,
+        query: str,
+        k: int,
+        video_ids: Sequence[str] | None = None,
+        *,
+        per_video: int | None = None,
     ) -> list[tuple[str, int, float]]:
-        """Return the k utterances or texts with words of `query`: video id, index, BM25 score (more is better)."""
+        """Return the k utterances or texts with words of `query`: video id, index, BM25 score (more is better).
+
+        With `per_video`, at most so many of one video.
+        """
         _check_question(k, video_ids)
         with self._knowing() as known:
-            return search_words(known, kind, query, k, video_ids)
+            return search_words(known, kind, query, k, video_ids, per_video)
 
     @contextmanager
     def _opened(self, video_id: str) -> Iterator[Generation]:

@@ -12,7 +12,8 @@ import numpy as np
 from hicom_agent.memory import queries
 from hicom_agent.memory.arrays import Generation
 from hicom_agent.memory.catalog import CACHE, CacheFile, Published
-from hicom_agent.memory.flat import Floats, Part, first_of, flat_of, nearest, threads
+from hicom_agent.memory.flat import Floats, Part, flat_of, nearest, threads
+from hicom_agent.memory.groups import first_of
 from hicom_agent.memory.index import NUM_THREADS
 from hicom_agent.memory.known import Known
 from hicom_agent.memory.merged import Merged, check_width
@@ -103,11 +104,6 @@ class Shelf:
             return self._load(which, kind, wanted[which])
 
         return merged.search(wanted, committed, question, k, load, per_video)
-
-    def read_ahead(self, known: Known, kind: str, video_ids: Sequence[str]) -> None:
-        """Read the vectors of these videos that are not open yet."""
-        for which, cache in _few(known, kind, video_ids, "").items():
-            self.part(which, kind, cache)
 
     def has_more(self, known: Known, kind: str, other: str) -> bool:
         """Return whether more videos have vectors of one kind than of the other."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hicom_agent.memory.groups import first_of
 from hicom_agent.memory.known import Known
 
 WordKind = Literal["speech", "texts"]
 MOST = 500  # entries scored for one question
-_MOST_PASSED = 4000  # entries with the words that may be passed over, for they are of other videos
+_MOST_PASSED = 2000  # entries with the words that may be passed over, for they are of other videos
 _MANY = 64  # videos, from which on each entry is looked up to tell whose it is
+_DEEPEST = 256  # entries among which those of many videos are looked for
 _TIES = 64  # entries beyond those asked for, among which equal ones are put in order
 _MAX_WORDS = 64
 _MAX_CHARS = 20_000
@@ -52,24 +56,40 @@ def telling_words(question: str) -> list[str]:
 
 
 def search_words(
-    known: Known, kind: WordKind, question: str, k: int, video_ids: Sequence[str] | None
+    known: Known,
+    kind: WordKind,
+    question: str,
+    k: int,
+    video_ids: Sequence[str] | None,
+    per_video: int | None = None,
 ) -> list[tuple[str, int, float]]:
-    """Return the k entries that match best: video id, index, BM25 score (more is better).
+    """Return the k entries that match best, at most `per_video` of one video: video id, index, BM25 score.
 
     To score an entry takes 5 us, and a common word stands in a tenth of all. So where more than `MOST` entries would be
     scored, the rarest words are looked for, which tell most, and of a common word alone not every entry is.
     """
     words, lines = telling_words(question), _lines_of(known, kind, video_ids)
-    if not words or not lines.firsts:
+    if not words or not lines.video_ids:
         return []
     scope = _Scope() if video_ids is None else _scope(known, kind, lines)
     rows = known.db.execute(
         f"SELECT id, score FROM (SELECT rowid AS id, -bm25({kind}_words) AS score FROM {kind}_words"
-        f" WHERE {kind}_words MATCH :query {scope.condition} LIMIT :most) ORDER BY score DESC LIMIT :k + {_TIES}",
-        {"query": _rarest(known, kind, words, scope), "k": k, "most": MOST, **scope.values},
-    )
-    found = [(*lines.place(id), score) for id, score in rows]
-    return sorted(found, key=lambda hit: (-hit[2], hit[0], hit[1]))[:k]
+        f" WHERE {kind}_words MATCH :query {scope.condition} LIMIT :most) ORDER BY score DESC LIMIT :best",
+        {
+            "query": _rarest(known, kind, words, scope),
+            "most": MOST,
+            "best": _TIES + (k if per_video is None else max(k, _DEEPEST)),
+            **scope.values,
+        },
+    ).fetchall()
+    if not rows:
+        return []
+    ids, scores = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
+    video = np.searchsorted(lines.firsts, ids, "right") - 1
+    order = np.lexsort((ids, lines.ranks[video], -scores))
+    best = (order if per_video is None else order[first_of(video[order], per_video)])[:k]
+    places = video[best].tolist(), (ids - lines.firsts[video])[best].tolist(), scores[best].tolist()
+    return [(lines.video_ids[at], index, score) for at, index, score in zip(*places, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +97,9 @@ class _Lines:
     """Where the entries of videos are; those of one video have ids in a row, so none of them need be read."""
 
     video_ids: list[str]
-    firsts: list[int]  # id of the first entry of each, growing
-    lasts: list[int]
-
-    def place(self, id: int) -> tuple[str, int]:
-        """Return the video and the index of an entry."""
-        at = bisect_right(self.firsts, id) - 1
-        return self.video_ids[at], id - self.firsts[at]
+    firsts: NDArray[np.int64]  # id of the first entry of each, growing
+    lasts: NDArray[np.int64]
+    ranks: NDArray[np.int64]  # of the videos by their ids
 
 
 def _lines_of(known: Known, kind: WordKind, video_ids: Sequence[str] | None) -> _Lines:
@@ -96,7 +112,8 @@ def _lines_of(known: Known, kind: WordKind, video_ids: Sequence[str] | None) -> 
     every = known.of(name, lambda db: _read_lines(db, kind, None))
     place = known.of(f"places of {kind}", lambda db: {video_id: at for at, video_id in enumerate(every.video_ids)})
     some = sorted(place[video_id] for video_id in set(video_ids) if video_id in place)
-    return _Lines(*([each[at] for at in some] for each in (every.video_ids, every.firsts, every.lasts)))
+    ids = [every.video_ids[at] for at in some]
+    return _Lines(ids, every.firsts[some], every.lasts[some], every.ranks[some])
 
 
 def _read_lines(db: sqlite3.Connection, kind: WordKind, video_ids: Sequence[str] | None) -> _Lines:
@@ -107,7 +124,8 @@ def _read_lines(db: sqlite3.Connection, kind: WordKind, video_ids: Sequence[str]
         {"ids": json.dumps(list(video_ids or []))},
     )
     found = sorted(each for each in ends if each[0] is not None)
-    return _Lines([each[2] for each in found], [each[0] for each in found], [each[1] for each in found])
+    ids, ends_of = [each[2] for each in found], np.array([each[:2] for each in found], np.int64).reshape(-1, 2)
+    return _Lines(ids, ends_of[:, 0].copy(), ends_of[:, 1].copy(), np.argsort(np.argsort(np.array(ids, str))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +139,18 @@ class _Scope:
 
 
 def _scope(known: Known, kind: WordKind, lines: _Lines) -> _Scope:
-    low, high = lines.firsts[0], lines.lasts[-1]
+    low, high = int(lines.firsts[0]), int(lines.lasts[-1])
     within = f"AND rowid BETWEEN {low} AND {high}"
-    share = sum(last - first + 1 for first, last in zip(lines.firsts, lines.lasts, strict=True)) / (high - low + 1)
+    share = float((lines.lasts - lines.firsts + 1).sum()) / (high - low + 1)
     num = known.of(f"number of {kind}", lambda db: db.execute(f"SELECT max(id) FROM {kind}").fetchone()[0])
     counted = "" if 2 * (high - low + 1) > num else within
-    if len(lines.firsts) > _MANY:
+    if len(lines.video_ids) > _MANY:
         among = f"(SELECT video FROM {kind} WHERE id = {kind}_words.rowid) IN"
         keys = "(SELECT key FROM videos WHERE video_id IN (SELECT value FROM json_each(:ids)))"
         return _Scope(f"{within} AND {among} {keys}", {"ids": json.dumps(lines.video_ids)}, counted, 1.0)
     inside = " OR ".join(
-        f"rowid BETWEEN {first} AND {last}" for first, last in zip(lines.firsts, lines.lasts, strict=True)
+        f"rowid BETWEEN {first} AND {last}"
+        for first, last in zip(lines.firsts.tolist(), lines.lasts.tolist(), strict=True)
     )
     return _Scope(f"{within} AND ({inside})", {}, counted, share)
 

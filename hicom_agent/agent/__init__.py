@@ -15,7 +15,7 @@ from hicom_agent.agent.options import Choice, choose
 from hicom_agent.agent.plan import split_question, understand
 from hicom_agent.agent.planner import Planner, go_on
 from hicom_agent.agent.route import ROUTED, num_routed, route
-from hicom_agent.agent.sight import CLIPS, look
+from hicom_agent.agent.sight import CLIPS, look, nearest_clips
 from hicom_agent.agent.temporal import Task, read_task
 from hicom_agent.agent.together import first_looks, prepare
 from hicom_agent.agent.view import Viewer
@@ -137,10 +137,10 @@ class Agent:
         video_ids = route(self.store, self.encoder, query, video_ids, num_routed(limit, per_video or HITS))
         per_video = per_video or (HITS if len(video_ids) > 1 else limit)
         asked = Asked(query, self.encoder.encode_texts([query])[0], query, topical=True)
-        with self.store.reading_ahead("frames", video_ids):
-            found = find_lines(self.store, asked, video_ids, limit, per_video)
+        found = find_lines(self.store, asked, video_ids, limit, per_video)
+        near = nearest_clips(self.store, self.encoder, query, video_ids) if len(video_ids) > 1 else {}
         for video_id in video_ids:
-            film = Film.read(self.store, video_id)
+            film = Film.read(self.store, video_id, near.get(video_id))
             if film.frames and film.row.profile == self.encoder.version:  # pictures of another profile do not compare
                 sight = look(self.store, self.encoder, film, query, CLIPS)
                 found += sight.evidence or sight.closest[:1]

@@ -25,8 +25,6 @@ KINDS: tuple[Kind, ...] = ("speech", "texts")
 MODALITY: dict[Kind, Modality] = {"speech": "speech", "texts": "text"}
 Row = Utterance | ScreenText
 ALWAYS: Window = (0.0, math.inf)
-DEEPEST = 256  # lines with the words, of which those of many videos are taken
-FEW = 3  # lines of one video, up to which each is read alone
 Found = list[tuple[str, int, float]]  # video id, index, score; best first
 T = TypeVar("T")
 Key = TypeVar("Key", str, tuple[str, int])
@@ -58,15 +56,6 @@ def fuse(rankings: Iterable[Sequence[Key]], offset: int = RANK_OFFSET) -> dict[K
         for rank, key in enumerate(ranking):
             scores[key] = scores.get(key, 0.0) + 1 / (offset + rank + 1)
     return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
-
-
-def words_of_each(
-    store: Store, kind: Kind, text: str, videos: list[str] | None, limit: int, per_video: int | None
-) -> Found:
-    """Return the `limit` lines with the words of a text, best first, at most `per_video` of one video (None: any)."""
-    if per_video is None:
-        return store.search_words(kind, text, limit, videos)
-    return cap(store.search_words(kind, text, max(limit, DEEPEST), videos), per_video, lambda each: each[0])[:limit]
 
 
 def cap(best: Sequence[T], per_video: int, video_of: Callable[[T], str]) -> list[T]:
@@ -106,7 +95,7 @@ def find_words(
 ) -> list[Evidence]:
     """Return what was said (or written) that bears on the question, most surely first, `per_video` of each video."""
     dense = store.search_vectors(kind, asked.vector, limit, list(videos), per_video=per_video)
-    exact = words_of_each(store, kind, asked.text, list(videos), limit, per_video)
+    exact = store.search_words(kind, asked.text, limit, list(videos), per_video=per_video)
     cosine = {(video_id, index): score for video_id, index, score in dense}
     fused = fuse([[(v, i) for v, i, _ in dense], [(v, i) for v, i, _ in exact]])
     keys = cap(list(fused), per_video or limit, lambda key: key[0])[:limit]
@@ -142,24 +131,22 @@ def _rows(store: Store, kind: Kind, video_id: str) -> Sequence[Row]:
 
 
 def _pieces(store: Store, kind: Kind, keys: Sequence[tuple[str, int]]) -> list[Evidence]:
-    """Return these lines, each with those beside it; where few of a video are wanted, not all of them are read."""
-    num = Counter(video_id for video_id, _ in keys)
-    whole = {video_id: _rows(store, kind, video_id) for video_id in num if kind == "texts" or num[video_id] > FEW}
+    """Return these lines, each with those beside it."""
     pieces = []
-    for video_id, index in keys:
-        first = 0 if video_id in whole else max(0, index - 1)
-        rows = whole[video_id] if video_id in whole else store.speech(video_id, range(first, index + 2))
-        row, context = rows[index - first], " ".join(each.text for each in _beside(kind, rows, index - first))
+    for (video_id, index), rows in zip(keys, _around(store, kind, keys), strict=True):
+        row = next(row for at, row in rows if at == index)
+        near = [each for _, each in rows if kind == "texts" or _one_breath(each, row)]
+        context = " ".join(each.text for each in near)
         pieces.append(Evidence(video_id, MODALITY[kind], row.start_s, row.end_s, 0.0, row.text, index, context))
     return pieces
 
 
-def _beside(kind: Kind, rows: Sequence[Row], index: int) -> list[Row]:
-    row = rows[index]
-    if kind == "speech":
-        near = rows[max(0, index - 1) : index + 2]
-        return [each for each in near if each.start_s <= row.end_s + BREATH_S and row.start_s <= each.end_s + BREATH_S]
-    return [each for each in rows if each.start_s < row.end_s and row.start_s < each.end_s]
+def _around(store: Store, kind: Kind, keys: Sequence[tuple[str, int]]) -> Sequence[Sequence[tuple[int, Row]]]:
+    return store.speech_around(keys) if kind == "speech" else store.texts_around(keys)
+
+
+def _one_breath(one: Row, other: Row) -> bool:
+    return one.start_s <= other.end_s + BREATH_S and other.start_s <= one.end_s + BREATH_S
 
 
 def cite(pieces: Sequence[Evidence], duration_s: float) -> list[Citation]:

@@ -51,11 +51,12 @@ class Film:
     row: VideoRow
     clips: list[Clip]
     frames: list[StoredFrame]
+    near: list[int] | None = None  # numbers of the clips nearest to the question, where they were found beforehand
 
     @classmethod
-    def read(cls, store: Store, video_id: str) -> Film:
+    def read(cls, store: Store, video_id: str, near: list[int] | None = None) -> Film:
         """Return the film of a video; raises UnknownVideo."""
-        return cls(store.video(video_id), store.clips(video_id), store.frames(video_id))
+        return cls(store.video(video_id), store.clips(video_id), store.frames(video_id), near)
 
     @classmethod
     def of_profile(cls, store: Store, encoder: Encoder, video_id: str) -> Film:

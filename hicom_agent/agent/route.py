@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from hicom_agent.agent.evidence import KINDS, Found, Kind, fuse, words_of_each
+from hicom_agent.agent.evidence import Found, Kind, fuse
 
 if TYPE_CHECKING:
     from hicom_agent.agent.film import Encoder
@@ -49,23 +49,22 @@ def num_routed(limit: int, per_video: int) -> int:
 def _ways(store: Store, encoder: Encoder, query: str, only: list[str] | None, limit: int) -> list[Found]:
     """Return the best clips, and the best lines by meaning and by words, some of one video at most.
 
-    Two threads share the work, the longest first: FAISS and SQLite let go of the interpreter.
+    Two threads share the work: FAISS and SQLite let go of the interpreter.
     """
     guide, sentence = encoder.encode_guide(query), encoder.encode_texts([query])[0]
 
     def by_meaning(kind: Kind) -> Found:
         return store.search_vectors(kind, sentence, limit, only, per_video=PER_VIDEO)
 
-    def by_words() -> list[Found]:
-        return [words_of_each(store, kind, query, only, limit, PER_VIDEO) for kind in KINDS]
+    def by_words(kind: Kind) -> Found:
+        return store.search_words(kind, query, limit, only, per_video=PER_VIDEO)
 
-    with ThreadPoolExecutor(2) as pool:
-        speech = pool.submit(by_meaning, "speech")
-        clips = pool.submit(_clips, store, guide, encoder.version, only, limit)
-        words = pool.submit(by_words)
-        texts = pool.submit(by_meaning, "texts")
-    said, written = words.result()
-    return [clips.result(), speech.result(), said, texts.result(), written]
+    with ThreadPoolExecutor(1) as pool:
+        lines = pool.submit(lambda: [by_meaning("speech"), by_meaning("texts")])
+        clips = _clips(store, guide, encoder.version, only, limit)
+        said, written = by_words("speech"), by_words("texts")
+        speech, texts = lines.result()
+    return [clips, speech, said, texts, written]
 
 
 def _clips(store: Store, guide: Floats, profile: str, only: list[str] | None, k: int) -> Found:

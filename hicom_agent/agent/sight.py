@@ -27,7 +27,7 @@ LABELS = 3  # words put to a moment
 CLIPS = 8  # looked at per question
 CLIPS_FOR_ALL = 32  # where every occurrence counts: when, how often, how long; or where the first look found nothing
 CLOSEST = 3  # moments named where nothing is seen
-CANDIDATES = 32  # clips that the nearest vectors are asked for
+CANDIDATES, FRAMES = 32, 128  # clips that the nearest vectors are asked for, and frames in which these are
 SEEN_BEFORE = 2  # clips looked at beside the likeliest, because an earlier question saw something like it there
 
 
@@ -50,17 +50,41 @@ class Sight:
         return [*self.recalled, *self.compressed]
 
 
-def find_clips(store: Store, film: Film, look: Look, clips: Sequence[Clip]) -> list[Clip]:
-    """Return those of `clips` with the frames nearest to the guide or likeliest to show it, fused, best first."""
-    near = [i for _, i, _ in store.search_vectors("frames", look.guide, 4 * CANDIDATES, [film.video_id])]
-    order = np.argsort(-look.presence, kind="stable").tolist()
-    scores = fuse([[("", i) for i in near], [("", i) for i in order if look.presence[i] >= LIKELY_FROM]])
-    ranked = []
-    for clip in clips:
-        found = [scores[key] for i in film.indices_in(clip) if (key := ("", film.frames[i].shown_by)) in scores]
-        if found:
-            ranked.append((-max(found), clip.index, clip))
-    return [clip for _, _, clip in sorted(ranked, key=lambda each: each[:2])]
+def nearest_clips(store: Store, encoder: Encoder, question: str, video_ids: Sequence[str]) -> dict[str, list[int]]:
+    """Return for each of several videos the numbers of the clips with the vectors nearest to a question, nearest first.
+
+    To read the vectors of all their frames would take ten times as long, and finds nearly the same (benchmarks/near.py).
+    A video without vectors of clips, as older versions wrote them, is left out.
+    """
+    guide, found = encoder.encode_guide(question), dict[str, list[int]]()
+    num = CANDIDATES * len(video_ids)
+    hits = store.search_vectors("clips", guide, num, video_ids, profile=encoder.version, per_video=CANDIDATES)
+    for video_id, number, _ in hits:
+        found.setdefault(video_id, []).append(number)
+    return found
+
+
+def near_clips(store: Store, film: Film, guide: Floats) -> list[int]:
+    """Return the numbers of the clips with the frames nearest to a guide, nearest first."""
+    rank = {i: at for at, (_, i, _) in enumerate(store.search_vectors("frames", guide, FRAMES, [film.video_id]))}
+    best = {}
+    for clip in film.clips:
+        ranks = [rank[shown] for i in film.indices_in(clip) if (shown := film.frames[i].shown_by) in rank]
+        if ranks:
+            best[clip.index] = min(ranks)
+    return sorted(best, key=lambda number: (best[number], number))[:CANDIDATES]
+
+
+def find_clips(film: Film, look: Look, clips: Sequence[Clip], near: Sequence[int]) -> list[Clip]:
+    """Return those of `clips` that are near (by their numbers, nearest first) or likely to show it, best first."""
+    presence = {
+        clip.index: float(look.presence[i.start : i.stop].max()) for clip in film.clips if (i := film.indices_in(clip))
+    }
+    likely = [number for number in presence if presence[number] >= LIKELY_FROM]
+    likely.sort(key=lambda number: (-presence[number], number))
+    scores = fuse([[("", number) for number in near], [("", number) for number in likely]])
+    ranked = [clip for clip in clips if clip.index in presence and ("", clip.index) in scores]
+    return sorted(ranked, key=lambda clip: (-scores["", clip.index], clip.index))
 
 
 def num_clips(kind: str) -> int:
@@ -72,8 +96,9 @@ def choose_clips(
     store: Store, encoder: Encoder, film: Film, kept: Look, limit: int, window: Window
 ) -> tuple[list[Clip], int]:
     """Return the clips worth compressing for a look, best first, and how many more there are."""
+    near = near_clips(store, film, kept.guide) if film.near is None else film.near
     inside = [clip for clip in film.clips if clip.start_s < window[1] and clip.end_s > window[0]]
-    ranked = find_clips(store, film, kept, inside)
+    ranked = find_clips(film, kept, inside, near)
     if not ranked and window != ALWAYS:  # the likeliest of a film may all lie elsewhere
         ranked = [clip for clip in inside if film.indices_in(clip)]
     clips, beyond = ranked[:limit], ranked[limit:]

@@ -58,7 +58,7 @@ def content_words(text: str) -> list[str]:
     return list(_content_words(text))
 
 
-@functools.lru_cache(1 << 10)  # a question is read anew for every line that may answer it
+@functools.lru_cache(1 << 12)  # a question is read anew for every line that may answer it
 def _content_words(text: str) -> tuple[str, ...]:
     text = _NOON.sub(lambda found: f" {found[1] or found[2]}mhour ", text.casefold())
     words = _join_numbers([_figure(word) if word[0].isdigit() else word for word in _WORD.findall(text)])
@@ -126,7 +126,8 @@ def _join_numbers(words: list[str]) -> list[str]:
 @functools.lru_cache(1 << 14)
 def _stem(word: str) -> str:
     """Return a word without its common English ending; enough to match "opens", "opened" and "opening"."""
-    word = re.sub(r"['’]s?$|['’]", "", word)
+    if "'" in word or "’" in word:
+        word = re.sub(r"['’]s?$|['’]", "", word)
     if not word.isascii() or len(word) <= 3:
         return word
     for ending, minimum in (("ing", 6), ("ied", 5), ("ies", 5), ("ed", 5), ("es", 5), ("s", 4)):

@@ -10,6 +10,7 @@ import pytest
 from hicom_agent.archive.ledger import Ledger
 from hicom_agent.archive.questions import Fault
 from hicom_agent.errors import InputError, SetupError
+from hicom_agent.testing import FullDisk
 
 
 def row(name: str, video: str = "a.mp4") -> dict[str, Any]:
@@ -94,16 +95,7 @@ def test_a_full_disk_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.Monk
     out = tmp_path / "answers.jsonl"
     with closing(Ledger(out)) as ledger:
         ledger.add(row("1"))
-        real: Any = ledger._rows._file
-
-        class Full:
-            def write(self, data: bytes) -> int:
-                return int(real.write(data[:10]))
-
-            def __getattr__(self, name: str) -> Any:
-                return getattr(real, name)
-
-        monkeypatch.setattr(ledger._rows, "_file", Full())
+        monkeypatch.setattr(ledger._rows, "_file", FullDisk(ledger._rows._file))
         with pytest.raises(SetupError, match="what was written is kept"):
             ledger.add(row("2"))
         assert ("2", "a.mp4") not in ledger.done

@@ -14,6 +14,7 @@ from hicom_agent.errors import InputError, SetupError
 from hicom_agent.pairs.clips import Film, Scene
 from hicom_agent.pairs.ledger import Ledger, Past, ledger_file
 from hicom_agent.pairs.terms import Terms
+from hicom_agent.testing import FullDisk
 
 SETTINGS = Terms("scripted:model").settings()
 
@@ -121,16 +122,7 @@ def test_a_full_disk_leaves_whole_lines_and_the_same_run_again_goes_on(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(Ledger(out, SETTINGS)) as ledger:
-        real: Any = ledger._rows._file
-
-        class Full:
-            def write(self, data: bytes) -> int:
-                return int(real.write(data[:10]))
-
-            def __getattr__(self, name: str) -> Any:
-                return getattr(real, name)
-
-        monkeypatch.setattr(ledger._rows, "_file", Full())
+        monkeypatch.setattr(ledger._rows, "_file", FullDisk(ledger._rows._file))
         with pytest.raises(SetupError, match="what was written is kept"):
             ledger.add_clip(clip(2))
         assert len(ledger.done) == 2
