@@ -52,7 +52,7 @@ class Row:
     abstained: bool
     confidence: float
     reason: str
-    citations: tuple[dict[str, Any], ...]  # of an abstention: the closest moments, which count for nothing
+    citations: tuple[dict[str, Any], ...]  # of an abstention: the closest moments, which count in `named` alone
     spend: dict[str, Any]
     seconds: float  # all that the caller waited
     right: bool  # in its words and times, or rightly declined
@@ -60,6 +60,7 @@ class Row:
     strays: tuple[str, ...]  # citations outside the true ranges
     hit: float | None  # whether the first citation is right; None for what the film does not hold
     iou: float | None
+    named: float | None  # whether the first moment named is right, be it only the closest one of an abstention
 
 
 def main() -> None:
@@ -137,7 +138,8 @@ def ask_all(work: Workspace, films: Mapping[str, Path], asked: Iterable[Question
 def judged(question: Question, answer: Mapping[str, Any], seconds: float) -> Row:
     """Return the row of an answer. An abstention cites nothing."""
     wrong = metrics.fault(question, answer)
-    spans = [] if answer["abstained"] else [(c["start_s"], c["end_s"]) for c in answer["citations"]]
+    named = [(c["start_s"], c["end_s"]) for c in answer["citations"]]
+    spans = [] if answer["abstained"] else named
     holds = question.kind != "unanswerable"
     return Row(
         id=question.id,
@@ -157,6 +159,7 @@ def judged(question: Question, answer: Mapping[str, Any], seconds: float) -> Row
         strays=metrics.strays(question, answer) if holds else (),
         hit=float(metrics.hits_first(spans, question.ranges_s)) if holds else None,
         iou=round(metrics.temporal_iou(spans, question.ranges_s), 4) if holds else None,
+        named=float(metrics.hits_first(named, question.ranges_s)) if holds else None,
     )
 
 
@@ -164,13 +167,14 @@ def judged(question: Question, answer: Mapping[str, Any], seconds: float) -> Row
 
 
 def figures(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the numbers of some rows; declining what the film holds is a miss in every one of them."""
+    """Return the numbers of some rows; declining what the film holds is a miss in all but `named_at_1`."""
     sure, right = [row.confidence for row in rows], [row.right for row in rows]
     declined = metrics.abstention([row.abstained for row in rows], [row.kind == "unanswerable" for row in rows])
     by_width, by_mass = metrics.reliability(sure, right), metrics.reliability_by_mass(sure, right)
     return {
         "n": len(rows),
         "hit_at_1": _mean(row.hit for row in rows),
+        "named_at_1": _mean(row.named for row in rows),
         "temporal_iou": _mean(row.iou for row in rows),
         "accuracy": _mean(right),
         "declined": _mean(row.abstained for row in rows),
@@ -205,6 +209,7 @@ def by_kind(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 COLUMNS = {  # heading: figure, digits
     "hit@1": ("hit_at_1", 2),
+    "named@1": ("named_at_1", 2),
     "tIoU": ("temporal_iou", 2),
     "right": ("accuracy", 2),
     "declined": ("declined", 2),

@@ -57,6 +57,7 @@ def figures(rows: Sequence[Mapping[str, Any]], told: Mapping[str, Any]) -> dict[
     return {
         "questions (films)": f"{len(rows)} ({films})",
         "first citation right, of what is seen, said or written": _share(row["hit"] == 1 for row in asked),
+        "the same with the closest moment that a declining answer names": _share(row["named"] == 1 for row in asked),
         "answer right, of all": _share(row["right"] for row in rows),
         "answerable and declined": _share(row["abstained"] for row in able),
         "not in the film and declined": _share(row["abstained"] for row in unable),

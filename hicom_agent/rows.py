@@ -121,6 +121,18 @@ def plain(path: Path) -> Iterator[None]:
         raise SetupError(f"cannot write {path}: {error.strerror or error}; what was written is kept") from error
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a file beside `path` to be written, which takes its place if nothing fails; raises SetupError."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")  # processes that work together may write the same file
+    with plain(path):
+        try:
+            yield aside
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
 def as_line(row: Mapping[str, Any]) -> bytes:
     """Return a row as a line; names that are no text (of files) keep their bytes as escapes."""
     try:

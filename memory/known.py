@@ -6,9 +6,10 @@ import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 _NUM_CONNECTIONS = 8
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -34,6 +35,33 @@ class Remembered:
         """Let go of everything."""
         with self._lock:
             self._of.clear()
+
+
+class Recent(Generic[K, T]):
+    """What was read last of things that never change; safe to use from many threads."""
+
+    def __init__(self, most: int) -> None:
+        self._lock = threading.Lock()
+        self._most = most
+        self._found: OrderedDict[K, T] = OrderedDict()
+
+    def of(self, key: K, read: Callable[[], T]) -> T:
+        """Return what `read` returns, or returned of late; nobody changes it."""
+        with self._lock:
+            if key in self._found:
+                self._found.move_to_end(key)
+                return self._found[key]
+        found = read()
+        with self._lock:
+            self._found[key] = found
+            while len(self._found) > self._most:
+                self._found.popitem(last=False)
+        return found
+
+    def forget(self) -> None:
+        """Let go of everything."""
+        with self._lock:
+            self._found.clear()
 
 
 class Known:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from hicom_agent.errors import InputError
 from hicom_agent.memory import queries
-from hicom_agent.memory.catalog import Readers
+from hicom_agent.memory.catalog import Published, Readers
 from hicom_agent.memory.conditioned import Conditioned
 from hicom_agent.memory.disk import plain_errors
 from hicom_agent.memory.journal import Journal
-from hicom_agent.memory.known import Known, Remembered
+from hicom_agent.memory.known import Known, Recent, Remembered
 from hicom_agent.memory.queries import EVERY, Place, VideoFilter, VideoRow
 from hicom_agent.memory.recovery import recover
 from hicom_agent.memory.words import search_words
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["frames", "speech", "texts", "clips"]
 WordKind = Literal["speech", "texts"]
+
+
+_NUM_FILMS = 16  # of which the frames are kept: to read those of an hour takes 20 ms, and each question needs them
 
 
 class Store:
@@ -56,6 +59,7 @@ class Store:
         self._readers = Readers(root)
         self._shelves: list[Shelf] = []  # one, made when arrays are first asked for
         self._remembered = Remembered()
+        self._frames: Recent[Published, list[StoredFrame]] = Recent(_NUM_FILMS)
         self._known: Known | None = None  # of a snapshot
 
     @classmethod
@@ -96,6 +100,7 @@ class Store:
     def _close(self, *, clean: bool) -> None:
         self._readers.close()
         self._remembered.forget()
+        self._frames.forget()
         self.conditioned.close()
         for shelf in self._shelves:
             shelf.close()
@@ -134,7 +139,7 @@ class Store:
         with self._readers.snapshot() as db:
             still = Store(self._root)
             still._readers, still._shelves, still._known = self._readers, self._shelves, Known(db, self._remembered)
-            still.conditioned = self.conditioned
+            still.conditioned, still._frames = self.conditioned, self._frames
             yield still
 
     @contextmanager
@@ -196,7 +201,7 @@ class Store:
     def frames(self, video_id: str) -> list[StoredFrame]:
         """Return the sampled frames of a video in time order, without thumbnails; raises UnknownVideo."""
         with self._reading() as db:
-            return queries.frames_of(db, video_id)
+            return list(self._frames.of(queries.where(db, video_id), lambda: queries.frames_of(db, video_id)))
 
     def speech(self, video_id: str) -> list[Utterance]:
         """Return what is said in a video; raises UnknownVideo."""

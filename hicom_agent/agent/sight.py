@@ -53,7 +53,7 @@ class Sight:
 def nearest_clips(store: Store, encoder: Encoder, question: str, video_ids: Sequence[str]) -> dict[str, list[int]]:
     """Return for each of several videos the numbers of the clips with the vectors nearest to a question, nearest first.
 
-    To read the vectors of all their frames would take ten times as long, and finds nearly the same (benchmarks/near.py).
+    To read the vectors of all their frames takes ten times as long, and finds nearly the same (benchmarks/near.py).
     A video without vectors of clips, as older versions wrote them, is left out.
     """
     guide, found = encoder.encode_guide(question), dict[str, list[int]]()

@@ -15,7 +15,7 @@ from typing import Any
 
 from hicom_agent.archive.questions import Fault
 from hicom_agent.errors import InputError
-from hicom_agent.rows import Rows, as_line, plain, read_lines
+from hicom_agent.rows import Rows, as_line, plain, read_lines, whole
 
 SYNC_LINES, SYNC_S = 8, 2.0
 BEGINNING = b'{"id": '  # of every line that we write
@@ -104,16 +104,11 @@ class Ledger:
     def _tell(self) -> None:
         """Write the errors of this run, and those of earlier ones; a file without any goes."""
         lines = [as_line(tried.as_row()) for tried in (self._before | self._now).values()]
-        temporary = self.errors_file.with_name(f".{self.errors_file.name}.tmp")
-        with plain(self.errors_file):
-            if lines:
-                try:
-                    temporary.write_bytes(b"".join(lines))
-                    temporary.replace(self.errors_file)
-                except OSError:
-                    temporary.unlink(missing_ok=True)
-                    raise
-            else:
+        if lines:
+            with whole(self.errors_file) as aside:
+                aside.write_bytes(b"".join(lines))
+        else:
+            with plain(self.errors_file):
                 self.errors_file.unlink(missing_ok=True)
         self._told_at = time.monotonic()
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hicom_agent.archive.ledger import Ledger
 from hicom_agent.archive.plan import Plan
 from hicom_agent.errors import HicomAgentError, InputError, SetupError
+from hicom_agent.rows import whole
 from hicom_agent.screen import plain
 from hicom_agent.types import Progress, timecode
 
@@ -99,13 +100,8 @@ def table_file(out: Path, kind: str, questions: Path) -> Path | None:
 def write_table(ledger: Ledger, path: Path) -> None:
     """Write the answers as a table; raises SetupError where the disk fails."""
     rows = [_flat(row) for row in ledger.answers()]
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        (_write_csv if path.suffix == ".csv" else _write_parquet)(rows, temporary)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise SetupError(f"cannot write {path}: {error.strerror or error}") from error
+    with whole(path) as aside:
+        (_write_csv if path.suffix == ".csv" else _write_parquet)(rows, aside)
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ Tensors only, on a grid [t, h, w, c] of any size from 1.
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -49,10 +51,17 @@ def group_cells(x: Tensor, window: Window) -> Tensor:
         counts = [length // size for size, length in zip(sizes, x.shape[:3], strict=True)]
         parts = x.reshape(counts[0], sizes[0], counts[1], sizes[1], counts[2], sizes[2], -1)  # the hot path: a view
         return parts.permute(0, 2, 4, 1, 3, 5, 6).flatten(3, 5)
-    t, h, w = (make_window_cells(length, size) for size, length in zip(sizes, x.shape[:3], strict=True))
-    rows = t[:, None, None, :, None, None] * x.shape[1] + h[None, :, None, None, :, None]
-    cells = rows * x.shape[2] + w[None, None, :, None, None, :]  # [gt, gh, gw, st, sh, sw]
-    return x.flatten(0, 2)[cells.flatten(3, 5).to(x.device)]
+    cells = _grouped((x.shape[0], x.shape[1], x.shape[2]), window).to(x.device)
+    return x.flatten(0, 2).index_select(0, cells.flatten()).reshape(*cells.shape, -1)
+
+
+@functools.lru_cache(64)  # clips of one video have few shapes, and to make it takes half as long as its use
+@torch.inference_mode(mode=False)  # what is kept may be used in training
+def _grouped(shape: tuple[int, int, int], window: Window) -> Tensor:
+    """Return which cells of a grid are the members of each group, [gt, gh, gw, members], int64."""
+    t, h, w = (make_window_cells(length, min(size, length)) for size, length in zip(window, shape, strict=True))
+    rows = t[:, None, None, :, None, None] * shape[1] + h[None, :, None, None, :, None]
+    return (rows * shape[2] + w[None, None, :, None, None, :]).flatten(3, 5)
 
 
 def ungroup_sum(members: Tensor, shape: tuple[int, int, int], window: Window) -> Tensor:

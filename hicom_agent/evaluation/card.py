@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hicom_agent.evaluation.questions import Benchmark, Question
-from hicom_agent.rows import plain
+from hicom_agent.rows import whole
 
 NAMES = {"by_letter": "accuracy by letter", "by_likelihood": "accuracy by likelihood"}
 TASK = {"type": "video-text-to-text", "name": "multiple-choice questions about videos"}
@@ -48,10 +47,5 @@ def submission(questions: Sequence[Question], rows: Mapping[str, Mapping[str, An
 
 def write_json(file: Path, value: Any) -> None:
     """Write a file of results, whole or not at all; raises SetupError."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")  # shards that end together write the same file
-    with plain(file):
-        try:
-            temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-            temporary.replace(file)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with whole(file) as aside:
+        aside.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")

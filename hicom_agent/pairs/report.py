@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hicom_agent.pairs.builder import texts_of
 from hicom_agent.pairs.filters import count_words
-from hicom_agent.rows import plain as on_disk
+from hicom_agent.rows import whole
 from hicom_agent.screen import plain
 
 if TYPE_CHECKING:
@@ -97,14 +97,8 @@ def report_file(out: Path) -> Path:
 def write_report(report: Mapping[str, Any], out: Path) -> Path:
     """Write the report beside the pairs; raises SetupError where the disk fails."""
     path = report_file(out)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with on_disk(path):
-        try:
-            temporary.write_text(json.dumps(report, indent=2) + "\n")
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+    with whole(path) as aside:
+        aside.write_text(json.dumps(report, indent=2) + "\n")
     return path
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from hicom_agent.errors import InputError
+from hicom_agent.rows import whole
 from hicom_agent.training.config import TrainConfig
 
 RESUME, TENSORBOARD = "resume", "tensorboard"  # folders in the output
@@ -137,9 +138,8 @@ def clear_output(config: TrainConfig, num_samples: int) -> None:
 
 def write_whole(file: Path, value: dict[str, Any]) -> None:
     """Write a file of JSON, all of it or nothing."""
-    aside = file.with_name(f".{file.name}.tmp")
-    aside.write_text(json.dumps(value, indent=1))
-    aside.replace(file)
+    with whole(file) as aside:
+        aside.write_text(json.dumps(value, indent=1))
 
 
 def _is_first() -> bool:

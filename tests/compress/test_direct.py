@@ -121,3 +121,13 @@ def test_cells_are_found_again_after_grouping(shape: tuple[int, int, int]) -> No
 def test_half_precision_values_keep_their_type() -> None:
     keys = make_grid((4, 3, 3))
     assert attend_groups(keys, keys.bfloat16(), torch.ones(8), WINDOW).tokens.dtype == torch.bfloat16
+
+
+def test_groups_that_a_question_made_can_be_trained_on() -> None:
+    x = torch.rand(5, 7, 3, 2, requires_grad=True)
+    with torch.inference_mode():
+        before = group_cells(x, (2, 3, 2))
+    groups = group_cells(x, (2, 3, 2))
+    torch.autograd.backward(groups.square().sum())
+    assert torch.equal(before, groups)
+    assert x.grad is not None and (x.grad >= 2 * x - 1e-6).all()  # each cell stands in one group or more
