@@ -11,8 +11,8 @@ setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "torch==2.13.0"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(FAISS),nano,speech,ocr,hicom,archive,train,dev]"
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt "torch==2.13.0"
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e ".[$(FAISS),nano,speech,ocr,hicom,archive,train,dev]"
 	touch $(STAMP)
 
 models: setup
@@ -24,7 +24,7 @@ demo: setup
 # two processes of one thread each do more than one with two; what a file indexes stays in one process.
 # An indexer killed under readers has the machine to itself.
 test: models
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --ignore tests/ingest/test_resume.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore tests/ingest/test_resume.py
 	$(BIN)/python -m pytest -q tests/ingest/test_resume.py
 
 check: setup

@@ -11,6 +11,27 @@ from hicom_agent.models import status
 from hicom_agent.settings import load_settings
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# what takes longest is begun first, so that no process waits for the last file of another
+LONGEST = (
+    "test_mcp.py",
+    "archive/test_batch.py",
+    "evaluation/test_modes.py",
+    "archive/test_on_ray.py",
+    "evaluation/test_readme.py",
+    "test_mixed_film.py",
+    "examples/test_mixed.py",
+    "test_end_to_end.py",
+    "training/test_run.py",
+    "test_langchain_tools.py",
+    "training/test_readme.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first."""
+    here = Path(__file__).resolve().parent
+    places = {here / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")
