@@ -57,7 +57,7 @@ def nearest_clips(store: Store, encoder: Encoder, question: str, video_ids: Sequ
     A video without vectors of clips, as older versions wrote them, is left out.
     """
     guide, found = encoder.encode_guide(question), dict[str, list[int]]()
-    num = CANDIDATES * len(video_ids)
+    num = max(1, CANDIDATES * len(video_ids))
     hits = store.search_vectors("clips", guide, num, video_ids, profile=encoder.version, per_video=CANDIDATES)
     for video_id, number, _ in hits:
         found.setdefault(video_id, []).append(number)
