@@ -226,7 +226,12 @@ class _Span(NamedTuple):
 
 def speech_around(db: sqlite3.Connection, places: Sequence[Place]) -> list[list[tuple[int, Utterance]]]:
     """Return for each utterance it and those right before and after, with their indices; nothing for none."""
-    rows = _around(db, places, "JOIN speech b ON b.video = videos.key AND b.idx BETWEEN at - 1 AND at + 1")
+    rows = _around(
+        db,
+        places,
+        "JOIN speech a ON a.video = videos.key AND a.idx = at JOIN speech b ON b.video = videos.key"
+        " AND b.idx BETWEEN at - 1 AND at + 1",
+    )
     return [[(row.place, Utterance(row.start_s, row.end_s, row.text)) for row in each] for each in rows]
 
 

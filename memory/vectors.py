@@ -21,7 +21,7 @@ from hicom_agent.memory.table import Table, load_table
 
 _NUM_OPEN = 128
 _PART_BYTES = 1 << 28
-MANY = 16  # videos, from which on they are asked as one collection
+MANY = 17  # videos, from which on they are asked as one collection; those chosen for a question are fewer
 
 
 class Shelf:

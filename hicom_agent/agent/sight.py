@@ -27,7 +27,7 @@ LABELS = 3  # words put to a moment
 CLIPS = 8  # looked at per question
 CLIPS_FOR_ALL = 32  # where every occurrence counts: when, how often, how long; or where the first look found nothing
 CLOSEST = 3  # moments named where nothing is seen
-CANDIDATES, FRAMES = 32, 128  # clips that the nearest vectors are asked for, and frames in which these are
+CANDIDATES, FRAMES = 32, 128  # clips of a film that count as near, and frames by which those of a single one are found
 SEEN_BEFORE = 2  # clips looked at beside the likeliest, because an earlier question saw something like it there
 
 
@@ -57,7 +57,7 @@ def nearest_clips(store: Store, encoder: Encoder, question: str, video_ids: Sequ
     A video without vectors of clips, as older versions wrote them, is left out.
     """
     guide, found = encoder.encode_guide(question), dict[str, list[int]]()
-    num = CANDIDATES * len(video_ids)
+    num = max(1, CANDIDATES * len(video_ids))
     hits = store.search_vectors("clips", guide, num, video_ids, profile=encoder.version, per_video=CANDIDATES)
     for video_id, number, _ in hits:
         found.setdefault(video_id, []).append(number)

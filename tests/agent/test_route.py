@@ -13,8 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from hicom_agent.agent import Agent
-from hicom_agent.agent.route import route
-from hicom_agent.memory import Store
+from hicom_agent.agent.film import Film
+from hicom_agent.agent.route import ROUTED_MOST, route
+from hicom_agent.agent.sight import CANDIDATES, near_clips, nearest_clips
+from hicom_agent.memory import Store, index
 from hicom_agent.testing import make_record
 from hicom_agent.types import Clip, Record, StoredFrame, Utterance
 
@@ -119,3 +121,20 @@ def test_a_store_of_before_is_routed_by_its_frames(store: Store, monkeypatch: py
     monkeypatch.setattr(Store, "search_vectors", older)
     assert route(store, ENCODER, "something like 23", None, 4)[0] == video(23)
     assert {"clips", "frames"} <= set(asked)
+
+
+def test_the_nearest_clips_of_several_videos_are_those_that_their_frames_lead_to(store: Store) -> None:
+    several = [video(NUM), video(7), video(3), video(7)]
+    found = nearest_clips(store, ENCODER, "take7", several)
+    assert found == {video(NUM): list(range(CANDIDATES)), video(7): [0, 1, 2, 3], video(3): [0, 1, 2, 3]}
+    guide = ENCODER.encode_guide("take7")
+    assert all(near_clips(store, Film.read(store, video_id), guide) == found[video_id] for video_id in several)
+    assert nearest_clips(store, ENCODER, "take7", ["f" * 16]) == nearest_clips(store, ENCODER, "take7", []) == {}
+
+
+def test_of_as_many_videos_as_are_chosen_at_most_each_gives_its_clips(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "_DEEPEST", 8)
+    chosen = [video(number) for number in range(ROUTED_MOST)]
+    assert nearest_clips(store, ENCODER, "take7", chosen) == {video_id: [0, 1, 2, 3] for video_id in chosen}

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from hicom_agent.agent.evidence import Evidence, fuse
+from hicom_agent.agent.film import Film
 from hicom_agent.agent.reading import line_support
-from hicom_agent.agent.sight import join_moments, runs, strength, strong_moments
+from hicom_agent.agent.sight import find_clips, join_moments, runs, strength, strong_moments
+from hicom_agent.memory import Look
+from hicom_agent.types import Clip, StoredFrame
 
 
 def moment(start_s: float, end_s: float, support: float = 0.8, text: str = "car") -> Evidence:
@@ -55,3 +58,16 @@ def test_shared_words_and_meaning_both_give_support_and_neighbours_some() -> Non
 
 def test_a_weaker_shot_beside_a_strong_one_is_another_moment() -> None:
     assert len(join_moments([moment(4, 6, 0.9), moment(6, 9, 0.7)], 1.0)) == 2
+
+
+def test_clips_that_are_both_near_and_likely_are_looked_at_before_those_that_are_one() -> None:
+    clips = [Clip(i, 2.0 * i, 2.0 * i + 2) for i in range(6)]
+    frames = [StoredFrame(i, i, 1.0, b"") for i in range(10)]  # none in the last clip
+    presence = np.array([0, 0.1, 0.9, 0, 0.5, 0, 0, 0, 0, 0.4], np.float32)  # likely: 1, 2, 4
+    vector, none = np.zeros(2, np.float32), np.zeros(10, np.float32)
+    look = Look(-1, "car", vector, vector, presence)
+    film = Film(None, clips, frames)  # type: ignore[arg-type]
+    found = find_clips(film, look, clips, [3, 5, 4, 2])
+    assert [clip.index for clip in found] == [2, 4, 1, 3]
+    assert find_clips(film, look, clips[:3], [3, 5, 4, 2]) == [clips[2], clips[1]], "only of those that may be"
+    assert find_clips(film, Look(-1, "car", vector, vector, none), clips, []) == []

@@ -122,6 +122,24 @@ def test_texts_are_encoded_alike_in_any_company(encoder: NanoEncoder) -> None:
     np.testing.assert_allclose(vectors[0], encoder.encode_texts(["a car"])[0], atol=1e-5)
 
 
+def test_a_text_is_read_once_and_nobody_changes_its_vector_for_others(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sentences, read = SentenceModel(ensure("minilm", cache, offline=True)), list[str]()
+    encode = sentences._encode_batch
+
+    def encode_batch(texts: list[str]) -> np.ndarray:
+        read.extend(texts)
+        return encode(texts)
+
+    monkeypatch.setattr(sentences, "_encode_batch", encode_batch)
+    first = sentences.encode(["a car"])
+    kept = first.copy()
+    first[:] = 0
+    np.testing.assert_array_equal(sentences.encode(["a car"]), kept)
+    assert read == ["a car"]
+
+
 def test_the_folded_network_equals_the_plain_one(encoder: NanoEncoder) -> None:
     import torch
     from efficientnet_lite_pytorch import EfficientNet

@@ -11,7 +11,7 @@ import pytest
 
 from hicom_agent.memory import Store, words
 from hicom_agent.testing import make_record
-from hicom_agent.types import Utterance
+from hicom_agent.types import ScreenText, Utterance
 
 VIDEOS = [f"{i:016x}" for i in range(6)]
 
@@ -65,3 +65,34 @@ def test_threads_may_share_a_snapshot(store: Store) -> None:
     expected = [found(store, f"line{i}", 99) for i in range(20)]
     with store.snapshot() as still, ThreadPoolExecutor(3) as pool:
         assert list(pool.map(lambda i: found(still, f"line{i}", 99), range(20))) == expected
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_of_each_video_the_best_lines_are_given_and_no_more_than_asked_for(store: Store, warm: bool) -> None:
+    with store.snapshot() as still:
+        if warm:  # then what was read of all videos is used for some
+            found(still, "common")
+        chosen = [VIDEOS[4], "f" * 16, VIDEOS[1], VIDEOS[4]]
+        hits = still.search_words("speech", "common rare line3", 5, chosen, per_video=2)
+    assert {hit[:2] for hit in hits} == {(video_id, i) for video_id in (VIDEOS[1], VIDEOS[4]) for i in (3, 7)}
+    assert [hit[2] for hit in hits] == sorted((hit[2] for hit in hits), reverse=True)
+    assert len(store.search_words("speech", "common", 5, per_video=1)) == 5
+    assert store.search_words("speech", "nowhere", 5, chosen, per_video=2) == []
+
+
+def test_a_line_comes_with_those_right_before_and_after_it(store: Store) -> None:
+    places = [(VIDEOS[2], 19), (VIDEOS[1], 0), (VIDEOS[1], 5), (VIDEOS[1], 0)]
+    rows = store.speech_around(places)
+    assert [[at for at, _ in each] for each in rows] == [[18, 19], [0, 1], [4, 5, 6], [0, 1]]
+    assert all(line == store.speech(at[0])[i] for at, each in zip(places, rows, strict=True) for i, line in each)
+    assert store.speech_around([(VIDEOS[1], -1), (VIDEOS[1], 20), ("f" * 16, 0)]) == [[], [], []]
+    assert store.speech_around([]) == []
+
+
+def test_a_text_comes_with_those_on_the_screen_together_with_it(store: Store) -> None:
+    spans = [(0, 9, "all along"), (1, 2, "first"), (2, 3, "then"), (9, 9, "end")]
+    shown = [ScreenText(*span) for span in spans]
+    store.commit(dataclasses.replace(make_record(0, video_id=VIDEOS[0]), texts=shown, vectors={}))
+    rows = store.texts_around([(VIDEOS[0], 3), (VIDEOS[0], 1), (VIDEOS[0], 0), (VIDEOS[0], 4), (VIDEOS[0], -1)])
+    assert [[at for at, _ in each] for each in rows] == [[3], [0, 1], [0, 1, 2], [], []]
+    assert all(text == shown[i] for each in rows for i, text in each)
