@@ -1,10 +1,6 @@
-"""Fit how sure an answer may claim to be, on the tuning half of the quality set and on all of the words set.
+"""Fit how sure an answer may claim to be, on the tuning halves of the quality set and of the words set.
 
     python benchmarks/calibrate.py        # prints CURVES for hicom_agent/agent/confidence.py
-    python benchmarks/calibrate.py --llm packaged:qwen-500m    # and of the way "read", which only this reader takes
-
-The quality set's other half stays unseen. Of the words set the other half is used too: on the tuning halves alone, with
-half as many answers, the curves came out surer.
 
 Of each way to an answer the raw confidence and whether it was right give one logistic curve. Few answers come about in
 some ways, so constants and factors are drawn to those of all answers together. Only questions of one step count:
@@ -13,7 +9,6 @@ those of several take the least sure of their steps.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,21 +43,21 @@ class Recorder:
         return raw
 
 
-def gather(llm: str) -> list[Told]:
-    """Return what came of every question that took one step."""
+def gather() -> list[Told]:
+    """Return what came of every question of the tuning halves that took one step."""
     told = []
     recorder = Recorder()
     loop.calibrate = recorder  # type: ignore[assignment]
     films = quality.make_films([name for name, half in quality.HALVES.items() if half == "tuning"])
     quality.index(films)
-    work = quality.fresh_workspace(**({"llm": llm} if llm else {}))
+    work = quality.fresh_workspace()
     for question in questions():
         if question.film in films:
             recorder.asked.clear()
             [row] = quality.ask_all(work, films, [question])
             if len(recorder.asked) == 1:
                 told.append(Told(*recorder.asked[0], row.right))
-    for film in load_films("both"):
+    for film in load_films("tuning"):
         for question in film["questions"]:
             recorder.asked.clear()
             [row] = ask_words(work, film, [question])
@@ -85,9 +80,7 @@ def fit(told: list[Told], toward: tuple[float, float], strength: tuple[float, fl
 
 def main() -> None:
     """Print the curves."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--llm", default="")
-    told = gather(parser.parse_args().llm)
+    told = gather()
     answered = [each for each in told if each.how not in ("unseen", "told apart")]
     base = fit(answered, (0.5, 0.5), (0.1, 0.1))
     print("CURVES: dict[How, tuple[float, float]] = {")
@@ -96,7 +89,7 @@ def main() -> None:
         start = base if how not in ("unseen", "told apart") else (0.0, 0.5)
         curve = fit(of, start, (PRIOR_CONSTANT * 0.25, PRIOR_FACTOR * 0.25)) if of else base
         right = sum(each.right for each in of)
-        print(f'    "{how}": {curve},  # {f"{right} of {len(of)} right" if of else "none: the curve of all"}')
+        print(f'    "{how}": {curve},  # {right} of {len(of)} right')
     print("}")
 
 
