@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hicom_agent.memory.disk import crash_point
-from hicom_agent.memory.looks import Looks, add_count, counts, drop_looks, evict, file_number, touch
+from hicom_agent.memory.looks import Looks, add_count, counts, drop_looks, evict, file_number, live_bytes, touch
 from hicom_agent.memory.queries import VideoRow
 from hicom_agent.memory.tokens import TokenFile, pack_clip, pack_tokens, unpack_clip, unpack_tokens
 from hicom_agent.types import Clip, CompressedClip
@@ -35,6 +35,7 @@ _OF = "video_id = ? AND indexed_at = ? AND profile = ?"
 Reuse = Literal["alike", "same", "nothing"]  # of a question that means the same, of the very same words, of none
 Floats = NDArray[np.float32]
 Rows = list[tuple[Any, ...]]
+_Row = tuple[int, int, str, bytes]  # look, clip, frames, attended
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,6 @@ class Conditioned:
         for file in self._files.values():
             file.close()
         self._files.clear()
-
-    # ------------------------------------------------------------------ reading
 
     def asked(self, video: VideoRow) -> list[Asked]:
         """Return the questions whose looks at this generation of a video are kept, newest first."""
@@ -152,14 +151,12 @@ class Conditioned:
         rows: Rows = self._looks.read(lambda db: db.execute(query, [video_id]).fetchall(), [])
         return {row[0] for row in rows}
 
-    # ------------------------------------------------------------------ writing
-
     def remember(self, video: VideoRow, look: Look, clips: Sequence[CompressedClip]) -> int:
         """Keep a look at a video with the clips that it compressed, and return its key; -1 if it cannot be kept."""
         if not self._max_bytes:
             return -1
 
-        def insert(db: sqlite3.Connection) -> int:
+        def keep(db: sqlite3.Connection) -> int:
             db.execute("DELETE FROM looks WHERE video_id = ? AND indexed_at < ?", [video.video_id, video.indexed_at])
             blobs = [np.ascontiguousarray(a, np.float32).tobytes() for a in (look.vector, look.guide, look.presence)]
             columns = "video_id, indexed_at, profile, text, vector, guide, presence, used_at"
@@ -167,18 +164,17 @@ class Conditioned:
             db.execute(f"INSERT OR IGNORE INTO looks ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             add_count(db, "misses")
             query = f"SELECT id FROM looks WHERE {_OF} AND text = ?"
-            return int(db.execute(query, [*_of(video), look.text]).fetchone()[0])
+            key = int(db.execute(query, [*_of(video), look.text]).fetchone()[0])
+            self._put(db, *_entries_of(key, clips))
+            return key
 
-        key = self._looks.write(insert, -1)
-        if key >= 0:
-            self.extend(key, clips)
+        key = self._looks.write(keep, -1, then=self._sweep)
+        self._tidy()
         return key
 
     def extend(self, key: int, clips: Sequence[CompressedClip]) -> None:
         """Keep more clips of a look."""
-        attended = [np.ascontiguousarray(clip.attended, np.float16).tobytes() for clip in clips]
-        rows = [(key, clip.clip.index, "", vector) for clip, vector in zip(clips, attended, strict=True)]
-        self._append(rows, [pack_clip(clip) for clip in clips])
+        self._append(*_entries_of(key, clips))
 
     def keep_view(self, key: int, frames: str, tokens: Floats) -> None:
         """Keep the tokens [n, d] of `frames`, words that say which frames these are, as a language model reads them."""
@@ -219,37 +215,40 @@ class Conditioned:
 
         return self._looks.write(drop, 0) if self._looks.exists else 0
 
-    # ------------------------------------------------------------------ the token file
+    def _append(self, rows: Sequence[_Row], entries: Sequence[bytes]) -> None:
+        if rows:
+            self._looks.write(lambda db: self._put(db, rows, entries), None, then=self._sweep)
+            self._tidy()
 
-    def _append(self, rows: Sequence[tuple[int, int, str, bytes]], entries: Sequence[bytes]) -> None:
+    def _put(self, db: sqlite3.Connection, rows: Sequence[_Row], entries: Sequence[bytes]) -> None:
         """Write entries and then say where they are: what a killed writer leaves between is dead, and goes later."""
         if not rows or sum(map(len, entries)) > self._max_bytes:
             return
-
-        def write(db: sqlite3.Connection) -> None:
-            number = file_number(db)
-            places = self._file(number).append(entries)
-            crash_point("tokens-written")
-            query = (
-                "INSERT OR REPLACE INTO tokens SELECT ?, ?, ?, ?, ?, ?, ?, ?"
-                " WHERE EXISTS (SELECT 1 FROM looks WHERE id = ?)"
-            )
-            db.executemany(query, [(*row, number, *at, row[0]) for row, at in zip(rows, places, strict=True)])
-            crash_point("tokens-known")
-
-        self._looks.write(write, None)
-        self._tidy()
+        number = file_number(db)
+        places = self._file(number).append(entries)
+        crash_point("tokens-written")
+        insert = "INSERT OR REPLACE INTO tokens SELECT ?, ?, ?, ?, ?, ?, ?, ?"
+        query = f"{insert} WHERE EXISTS (SELECT 1 FROM looks WHERE id = ?)"
+        db.executemany(query, [(*row, number, *at, row[0]) for row, at in zip(rows, places, strict=True)])
+        crash_point("tokens-known")
 
     def _tidy(self, *, force: bool = False) -> None:
         """Let go of the looks not used for longest while there is too much, and of dead bytes while there are many."""
 
-        def tidy(db: sqlite3.Connection) -> None:
-            live = evict(db, self._max_bytes)
+        def is_wasteful(db: sqlite3.Connection, live: int) -> bool:
             size = self._file(file_number(db)).num_bytes()
-            if size - live > (0 if force else max(_LEAST_BYTES, _WASTE * size)):
+            return size - live > (0 if force else max(_LEAST_BYTES, _WASTE * size))
+
+        def needs(db: sqlite3.Connection) -> bool:
+            live = live_bytes(db)
+            return live > self._max_bytes or is_wasteful(db, live)
+
+        def tidy(db: sqlite3.Connection) -> None:
+            if is_wasteful(db, evict(db, self._max_bytes)):
                 self._compact(db)
 
-        self._looks.write(tidy, None, then=self._sweep)
+        if self._looks.read(needs, False):  # seldom, and a transaction that writes costs more
+            self._looks.write(tidy, None, then=self._sweep)
 
     def _compact(self, db: sqlite3.Connection) -> None:
         """Write what is alive into the next file, inside the caller's transaction."""
@@ -288,6 +287,13 @@ class Conditioned:
 
     def _file(self, number: int) -> TokenFile:
         return self._files.setdefault(number, TokenFile(self._folder / f"tokens-{number}.bin"))
+
+
+def _entries_of(key: int, clips: Sequence[CompressedClip]) -> tuple[list[_Row], list[bytes]]:
+    """Return rows and entries of the clips of a look."""
+    attended = [np.ascontiguousarray(clip.attended, np.float16).tobytes() for clip in clips]
+    rows = [(key, clip.clip.index, "", vector) for clip, vector in zip(clips, attended, strict=True)]
+    return rows, [pack_clip(clip) for clip in clips]
 
 
 def _of(video: VideoRow) -> list[str | float]:

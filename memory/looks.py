@@ -157,9 +157,14 @@ def drop_looks(db: sqlite3.Connection, which: str, value: str | int) -> None:
     db.execute(f"DELETE FROM looks WHERE {which}", [value])
 
 
+def live_bytes(db: sqlite3.Connection) -> int:
+    """Return how many bytes of tokens are known."""
+    return int(db.execute("SELECT coalesce(sum(size), 0) FROM tokens").fetchone()[0])
+
+
 def evict(db: sqlite3.Connection, max_bytes: int) -> int:
     """Let go of the looks not used for longest, if there is more than `max_bytes`; return the bytes that stay."""
-    live = int(db.execute("SELECT coalesce(sum(size), 0) FROM tokens").fetchone()[0])
+    live = live_bytes(db)
     if live <= max_bytes:
         return live
     sizes = "SELECT id, coalesce(sum(size), 0) FROM looks LEFT JOIN tokens ON look = id GROUP BY id"
