@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,25 @@ def footage() -> Path:
     if not (folder / "car-detection.mp4").is_file():
         pytest.skip("no real footage beside the checkout")
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Give what mounts a disk of so many kB and returns its folder, or skips."""
+    folder = tmp_path / "disk"
+
+    def mount(size_kb: int) -> Path:
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size_kb}k", "tmpfs", str(folder)]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("no right to mount a small disk")
+        return folder
+
+    try:
+        yield mount
+    finally:
+        if folder.is_mount():
+            subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -102,6 +102,13 @@ def train(
             f"out of memory: {str(error).splitlines()[0]}; lower micro_batch or set gradient_checkpointing: true, and "
             "start anew with --no-resume"
         ) from error
+    except RuntimeError as error:
+        if "inline_container" not in str(error):  # where torch.save is, which says no more than that
+            raise
+        raise SetupError(
+            f"training into {config.output} stopped: a point to resume from cannot be written; make room on the disk, "
+            "and the same command goes on with it"
+        ) from error
 
 
 def _train(config: TrainConfig, dataset: Samples | None, show: Show, resume: bool) -> TrainReport:

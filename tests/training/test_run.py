@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -231,3 +233,20 @@ def test_alignment_starts_from_two_models_that_never_met(
     assert not loaded.config.guided and loaded.config.aspect == "square"
     next_one = plan(settings(tmp_path / "aligned", tmp_path / "next"), Made(4))
     assert next_one.changes == [] and next_one.rates == {"projector": 1e-4}
+
+
+def test_a_disk_too_small_for_a_point_to_resume_from_is_one_line(
+    direct: Path, small_disk: Callable[[int], Path]
+) -> None:
+    disk = small_disk(20_000)
+
+    def fill(_: Any) -> None:
+        """Once a point is whole, leave room for the weights of the next and for half of its optimizer."""
+        for optimizer in (disk / "out" / "resume").glob("checkpoint-*/optimizer.pt"):
+            sizes = [file.stat().st_size for file in optimizer.parent.glob("*.safetensors")]
+            space = os.statvfs(disk)
+            room = space.f_bavail * space.f_frsize - sum(sizes) - optimizer.stat().st_size // 2
+            (disk / "filler").write_bytes(bytes(max(0, room)))
+
+    with pytest.raises(SetupError, match="point to resume from cannot be written; make room"):
+        train(settings(direct, disk / "out", stage="tune", max_steps=3, save_steps=1), Made(6), progress=fill)
