@@ -64,6 +64,7 @@ _PICK_THING = re.compile(
     r"(?<=\bthe )(?:very )?(first|last|final) (?=\w+ (?:is |was |be )?(?:seen|shown|visible|appear))", re.IGNORECASE
 )
 _PICKS = (_TIME_PICK, _PICK, _PICK_THING, _PICK_LAST_WORD)
+_PICK_SEEN = re.compile(r"(?<=\bthe )(?:very )?(first|last|final) (?=\w)", re.IGNORECASE)  # of what can only be seen
 _TAIL = re.compile(
     rf"(?:,? (?:in|of) the {FILM}| (?:is|was|are|were|has been|have been)(?: \w+)? (?:gone|over|finished)"
     rf"| (?:is|was|are|were|has been|have been) {_SHOWN}| {_COMES}(?: up)?| {_SHOWN})$",
@@ -122,7 +123,9 @@ def read_pick(text: str) -> tuple[Pick, str]:
     >>> read_pick("When is a car seen for the last time"), read_pick("Who won the first prize")
     (('last', 'When is a car seen'), ('', 'Who won the first prize'))
     """
-    found = next((match for pattern in _PICKS if (match := pattern.search(text))), None)
+    sub = understand(text)
+    patterns = (*_PICKS, _PICK_SEEN) if (sub.kind, sub.sources) == ("when", ("visual",)) else _PICKS
+    found = next((match for pattern in patterns if (match := pattern.search(text))), None)
     if found is None or (found.re is _PICK_LAST_WORD and not _is_filmic(text)):
         return "", text
     word = next(word for word in found.groups() if word)
@@ -161,7 +164,8 @@ def _read_anchors(text: str) -> tuple[tuple[Anchor, ...], str]:
 
 
 def _asks_of_film(main: str) -> bool:
-    return bool(_FILMIC.search(main)) or understand(main).kind in ("count", "how long")
+    sub = understand(main)
+    return bool(_FILMIC.search(main)) or sub.kind in ("count", "how long") or sub.sources == ("visual",)
 
 
 def _is_filmic(main: str) -> bool:

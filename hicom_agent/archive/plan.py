@@ -119,11 +119,15 @@ def _by_name(archive: Iterable[str]) -> dict[str, str]:
 
 
 def _target(name: str, names: Mapping[str, str], find: Callable[[str], str]) -> str:
-    """Return the file or remembered video that a question names; raises UnknownVideo."""
+    """Return the file or remembered video that a question names, also by a part of its name; raises UnknownVideo."""
     real = _real(name)
     if real in names or os.path.isfile(real):  # noqa: PTH113  # never raises, whatever the name
         return names.get(real, real)
-    return names[name] if name in names else find(name)
+    if name in names:
+        return names[name]
+    part = name.casefold()
+    meant = {path for path in names.values() if os.path.isabs(path) and part in Path(path).stem.casefold()}  # noqa: PTH117
+    return meant.pop() if len(meant) == 1 else find(name)
 
 
 def _real(path: str) -> str:

@@ -44,6 +44,8 @@ def test_an_event_of_the_film_becomes_an_anchor(question: str, text: str, anchor
         ("What is written last?", "What is written", "last"),
         ("What is the first thing the narrator says?", "What is the thing the narrator says", "first"),
         ("When is the last car seen?", "When is the car seen", "last"),
+        ("When does the last car drive through?", "When does the car drive through", "last"),
+        ("When does the last train leave?", "When does the last train leave", ""),
         ("Who won the first prize?", "Who won the first prize", ""),
         ("When does the last train leave?", "When does the last train leave", ""),
     ],
@@ -60,6 +62,7 @@ def test_the_first_or_the_last_of_several_moments_is_told_from_a_first_prize(
     [
         ("What is shown at 0:20?", (17.0, 23.0)),
         ("What is written between 0:10 and 1:05?", (10.0, 65.0)),
+        ("When does a car drive through between 0:20 and 0:30?", (20.0, 30.0)),
         ("What is said after 90 seconds?", (90.0, LENGTH_S)),
         ("Is a car seen before 1:30?", (0.0, 90.0)),
         ("What is said in the last minute?", (60.0, LENGTH_S)),

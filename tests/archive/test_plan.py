@@ -27,6 +27,14 @@ def test_a_question_goes_to_its_video_or_to_the_archive() -> None:
     assert plan.num_left == 3
 
 
+def test_a_part_of_a_name_means_the_one_file_that_has_it() -> None:
+    files = ["/films/Factory-tour.mp4", "/films/harbour-1.mp4", "/films/harbour-2.mp4"]
+    queries = [Query("1", "When?", "factory"), Query("2", "Where?", "harbour"), Query("3", "Who?", "films")]
+    plan = make_plan(queries, files, find, [], {})
+    assert [(unit.target, [ask.id for ask in unit.asks]) for unit in plan.units] == [(files[0], ["1"])]
+    assert [fault.name for fault in plan.faults] == ["harbour", "films"]
+
+
 def test_with_each_a_question_without_a_video_goes_to_all() -> None:
     plan = make_plan([Query("1", "When?")], [A, B], find, [], {}, each=True)
     assert [(unit.target, unit.asks) for unit in plan.units] == [
