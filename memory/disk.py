@@ -93,6 +93,10 @@ def plain_errors(folder: Path) -> Iterator[None]:
     """
     try:
         yield
+    except (NotADirectoryError, FileExistsError) as error:
+        raise SetupError(
+            f"no store can be in {folder}: a file is in the way; choose another folder with --store"
+        ) from error
     except OSError as error:
         raise SetupError(f"the disk of {folder} fails: {error.strerror or error}; {_advice(error)}") from error
     except sqlite3.DatabaseError as error:

@@ -141,7 +141,7 @@ def test_a_store_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
         with pytest.raises(SetupError) as caught:
             Store.open(place, write=True)
         assert str(place) in str(caught.value) and "\n" not in str(caught.value)
-    with pytest.raises(HicomAgentError, match="not a folder|Not a directory"):
+    with pytest.raises(HicomAgentError, match="a file is in the way"):
         Store.open(tmp_path / "file")
 
 
@@ -176,3 +176,12 @@ def test_a_store_that_may_not_be_written_is_read_and_refuses_to_be_written(tmp_p
         with pytest.raises(SetupError, match=str(tmp_path)):
             Store.open(tmp_path / "store", write=write)
     (tmp_path / "store").chmod(0o700)
+
+
+def test_a_file_in_the_place_of_the_store_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    for folder in (tmp_path / "notes.txt", tmp_path / "notes.txt" / "store"):
+        for write in (False, True):
+            with pytest.raises(SetupError, match="a file is in the way; choose another folder"):
+                Store.open(folder, write=write)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
