@@ -41,6 +41,8 @@ class Rows:
             try:
                 self._lock.acquire()
             except Timeout as error:
+                if not Path(self._lock.lock_file).exists():
+                    raise SetupError(f"cannot write {path}: no file can be made in {path.parent}") from error
                 raise InputError(f"another {who} writes {path}; wait for it, or give another --out") from error
 
     def begin(self, end: int) -> None:
