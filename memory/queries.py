@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 from hicom_agent.errors import UnknownVideo
 from hicom_agent.memory.catalog import CacheFile, Published
@@ -217,44 +217,26 @@ def _spans(db: sqlite3.Connection, table: str, video_id: str) -> list[tuple[floa
     return db.execute(query, [key_of(db, video_id)]).fetchall()
 
 
-class _Span(NamedTuple):
-    place: int
-    start_s: float
-    end_s: float
-    text: str
+_BESIDE = {  # right before and after; on the screen together
+    "speech": "b.idx BETWEEN at - 1 AND at + 1",
+    "texts": "(b.idx = at OR (b.start_s < a.end_s AND a.start_s < b.end_s))",
+}
 
 
-def speech_around(db: sqlite3.Connection, places: Sequence[Place]) -> list[list[tuple[int, Utterance]]]:
-    """Return for each utterance it and those right before and after, with their indices; nothing for none."""
-    rows = _around(
-        db,
-        places,
-        "JOIN speech a ON a.video = videos.key AND a.idx = at JOIN speech b ON b.video = videos.key"
-        " AND b.idx BETWEEN at - 1 AND at + 1",
-    )
-    return [[(row.place, Utterance(row.start_s, row.end_s, row.text)) for row in each] for each in rows]
-
-
-def texts_around(db: sqlite3.Connection, places: Sequence[Place]) -> list[list[tuple[int, ScreenText]]]:
-    """Return for each text it and those on the screen together with it, with their indices; nothing for none."""
-    rows = _around(
-        db,
-        places,
-        "JOIN texts a ON a.video = videos.key AND a.idx = at JOIN texts b ON b.video = videos.key"
-        " AND (b.idx = at OR (b.start_s < a.end_s AND a.start_s < b.end_s))",
-    )
-    return [[(row.place, ScreenText(row.start_s, row.end_s, row.text)) for row in each] for each in rows]
-
-
-def _around(db: sqlite3.Connection, places: Sequence[Place], join: str) -> list[list[_Span]]:
-    found: list[list[_Span]] = [[] for _ in places]
+def lines_around(
+    db: sqlite3.Connection, kind: Literal["speech", "texts"], places: Sequence[Place]
+) -> list[list[tuple[int, Utterance | ScreenText]]]:
+    """Return for each line it and those beside it, with their indices; nothing for one that is not there."""
+    make: type[Utterance | ScreenText] = Utterance if kind == "speech" else ScreenText
+    found: list[list[tuple[int, Utterance | ScreenText]]] = [[] for _ in places]
     asked = "SELECT key AS number, json_extract(value, '$[0]') AS asked_id, json_extract(value, '$[1]') AS at"
     query = (
         f"SELECT number, b.idx, b.start_s, b.end_s, b.text FROM ({asked} FROM json_each(?))"
-        f" JOIN videos ON video_id = asked_id {join} ORDER BY number, b.idx"
+        f" JOIN videos ON video_id = asked_id JOIN {kind} a ON a.video = videos.key AND a.idx = at"
+        f" JOIN {kind} b ON b.video = videos.key AND {_BESIDE[kind]} ORDER BY number, b.idx"
     )
-    for number, *row in db.execute(query, [json.dumps(places)]):
-        found[number].append(_Span(*row))
+    for number, index, *row in db.execute(query, [json.dumps(places)]):
+        found[number].append((index, make(*row)))
     return found
 
 

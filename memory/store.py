@@ -213,15 +213,13 @@ class Store:
         with self._reading() as db:
             return queries.texts_of(db, video_id)
 
-    def speech_around(self, places: Sequence[Place]) -> list[list[tuple[int, Utterance]]]:
-        """Return for each (video id, index) that utterance and those right before and after, with their indices."""
-        with self._reading() as db:
-            return queries.speech_around(db, places)
+    def lines_around(self, kind: WordKind, places: Sequence[Place]) -> list[list[tuple[int, Utterance | ScreenText]]]:
+        """Return for each (video id, index) that line and those beside it, with their indices.
 
-    def texts_around(self, places: Sequence[Place]) -> list[list[tuple[int, ScreenText]]]:
-        """Return for each (video id, index) that text and those on the screen together with it, with their indices."""
+        Beside an utterance are those right before and after it, beside a text those on the screen together with it.
+        """
         with self._reading() as db:
-            return queries.texts_around(db, places)
+            return queries.lines_around(db, kind, places)
 
     def damage(self, video_id: str) -> list[Damage]:
         """Return what could not be decoded of a video; raises UnknownVideo."""

@@ -133,16 +133,12 @@ def _rows(store: Store, kind: Kind, video_id: str) -> Sequence[Row]:
 def _pieces(store: Store, kind: Kind, keys: Sequence[tuple[str, int]]) -> list[Evidence]:
     """Return these lines, each with those beside it."""
     pieces = []
-    for (video_id, index), rows in zip(keys, _around(store, kind, keys), strict=True):
+    for (video_id, index), rows in zip(keys, store.lines_around(kind, keys), strict=True):
         row = next(row for at, row in rows if at == index)
         near = [each for _, each in rows if kind == "texts" or _one_breath(each, row)]
         context = " ".join(each.text for each in near)
         pieces.append(Evidence(video_id, MODALITY[kind], row.start_s, row.end_s, 0.0, row.text, index, context))
     return pieces
-
-
-def _around(store: Store, kind: Kind, keys: Sequence[tuple[str, int]]) -> Sequence[Sequence[tuple[int, Row]]]:
-    return store.speech_around(keys) if kind == "speech" else store.texts_around(keys)
 
 
 def _one_breath(one: Row, other: Row) -> bool:

@@ -82,17 +82,19 @@ def test_of_each_video_the_best_lines_are_given_and_no_more_than_asked_for(store
 
 def test_a_line_comes_with_those_right_before_and_after_it(store: Store) -> None:
     places = [(VIDEOS[2], 19), (VIDEOS[1], 0), (VIDEOS[1], 5), (VIDEOS[1], 0)]
-    rows = store.speech_around(places)
+    rows = store.lines_around("speech", places)
     assert [[at for at, _ in each] for each in rows] == [[18, 19], [0, 1], [4, 5, 6], [0, 1]]
     assert all(line == store.speech(at[0])[i] for at, each in zip(places, rows, strict=True) for i, line in each)
-    assert store.speech_around([(VIDEOS[1], -1), (VIDEOS[1], 20), ("f" * 16, 0)]) == [[], [], []]
-    assert store.speech_around([]) == []
+    assert store.lines_around("speech", [(VIDEOS[1], -1), (VIDEOS[1], 20), ("f" * 16, 0)]) == [[], [], []]
+    assert store.lines_around("speech", []) == []
 
 
 def test_a_text_comes_with_those_on_the_screen_together_with_it(store: Store) -> None:
     spans = [(0, 9, "all along"), (1, 2, "first"), (2, 3, "then"), (9, 9, "end")]
     shown = [ScreenText(*span) for span in spans]
     store.commit(dataclasses.replace(make_record(0, video_id=VIDEOS[0]), texts=shown, vectors={}))
-    rows = store.texts_around([(VIDEOS[0], 3), (VIDEOS[0], 1), (VIDEOS[0], 0), (VIDEOS[0], 4), (VIDEOS[0], -1)])
+    rows = store.lines_around(
+        "texts", [(VIDEOS[0], 3), (VIDEOS[0], 1), (VIDEOS[0], 0), (VIDEOS[0], 4), (VIDEOS[0], -1)]
+    )
     assert [[at for at, _ in each] for each in rows] == [[3], [0, 1], [0, 1, 2], [], []]
     assert all(text == shown[i] for each in rows for i, text in each)
