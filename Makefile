@@ -22,7 +22,7 @@ demo: setup
 	$(BIN)/python examples/demo.py
 
 # two processes of one thread each do more than one with two; what a file indexes stays in one process.
-# An indexer killed under readers has the machine to itself.
+# The kills of an indexer have the machine to themselves.
 test: models
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore tests/ingest/test_resume.py
 	$(BIN)/python -m pytest -q tests/ingest/test_resume.py

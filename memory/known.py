@@ -74,15 +74,17 @@ class Known:
 
     def of(self, name: str, read: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `read` returns, read at most once from each state; nobody changes it."""
-        if self._found is None:
-            self._found = self._remembered.at(self.db)
-        if name not in self._found:
-            self._found.setdefault(name, read(self.db))
-        found: T = self._found[name]
+        kept = self._kept()
+        if name not in kept:
+            kept.setdefault(name, read(self.db))
+        found: T = kept[name]
         return found
 
     def got(self, name: str) -> bool:
         """Return whether that was read of this state, so that it costs nothing."""
+        return name in self._kept()
+
+    def _kept(self) -> dict[str, Any]:
         if self._found is None:
             self._found = self._remembered.at(self.db)
-        return name in self._found
+        return self._found

@@ -15,7 +15,7 @@ from hicom_agent.memory.catalog import CACHE, CacheFile, Published
 from hicom_agent.memory.flat import Floats, Part, flat_of, nearest, threads
 from hicom_agent.memory.groups import first_of
 from hicom_agent.memory.index import NUM_THREADS
-from hicom_agent.memory.known import Known
+from hicom_agent.memory.known import Known, Recent
 from hicom_agent.memory.merged import Merged, check_width
 from hicom_agent.memory.table import Table, load_table
 
@@ -30,23 +30,15 @@ class Shelf:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._lock = threading.Lock()
-        self._generations: OrderedDict[Published, Generation] = OrderedDict()
+        self._generations: Recent[Published, Generation] = Recent(_NUM_OPEN)
         self._parts: OrderedDict[tuple[Published, str], Part] = OrderedDict()
         self._num_bytes = 0
         self._merged: dict[str, Merged] = {}
 
     def generation(self, which: Published) -> Generation:
         """Return an opened generation; raises StoreCorrupt."""
-        with self._lock:
-            if which in self._generations:
-                self._generations.move_to_end(which)
-                return self._generations[which]
-        opened = Generation(self._root / which.video_id / which.version, which.manifest_sha256)
-        with self._lock:
-            self._generations[which] = opened
-            while len(self._generations) > _NUM_OPEN:
-                self._generations.popitem(last=False)
-        return opened
+        folder = self._root / which.video_id / which.version
+        return self._generations.of(which, lambda: Generation(folder, which.manifest_sha256))
 
     def part(self, which: Published, kind: str, cache: CacheFile) -> Part | None:
         """Return the vectors of a kind: kept open, out of the collection, or from the disk."""
@@ -111,8 +103,8 @@ class Shelf:
 
     def close(self) -> None:
         """Let go of everything."""
+        self._generations.forget()
         with self._lock:
-            self._generations.clear()
             self._parts.clear()
             self._merged.clear()
             self._num_bytes = 0

@@ -105,11 +105,11 @@ class _Lines:
 def _lines_of(known: Known, kind: WordKind, video_ids: Sequence[str] | None) -> _Lines:
     """Return where the entries of these videos (None: all) are; of a thousand videos that takes 35 ms."""
     name = f"lines of {kind}"
-    if video_ids is None:
-        return known.of(name, lambda db: _read_lines(db, kind, None))
-    if not known.got(name):
+    if video_ids is not None and not known.got(name):
         return _read_lines(known.db, kind, video_ids)
     every = known.of(name, lambda db: _read_lines(db, kind, None))
+    if video_ids is None:
+        return every
     place = known.of(f"places of {kind}", lambda db: {video_id: at for at, video_id in enumerate(every.video_ids)})
     some = sorted(place[video_id] for video_id in set(video_ids) if video_id in place)
     ids = [every.video_ids[at] for at in some]

@@ -72,8 +72,9 @@ def make_plan(
     remembered video by name, and raises UnknownVideo. A question that names no video goes to every one with `each`.
     Raises InputError where an id was answered for another question.
     """
-    plan, find = Plan(), cache(find)
-    archive = list(dict.fromkeys(map(_real, files))) or list(remembered)
+    own = list(dict.fromkeys(map(_real, files)))
+    plan, find_one = Plan(), cache(lambda name: _by_part(own, name) or find(name))
+    archive = own or list(remembered)
     names = _by_name(archive)
     asks: dict[str, list[Ask]] = {target: [] for target in archive}
     lost: dict[str, tuple[str, list[str]]] = {}
@@ -84,7 +85,7 @@ def make_plan(
         targets = archive
         if query.video:
             try:
-                targets = [_target(query.video, names, find)]
+                targets = [_target(query.video, names, find_one)]
             except UnknownVideo as error:
                 lost.setdefault(query.video, (str(error), []))[1].append(query.id)
                 continue
@@ -119,15 +120,17 @@ def _by_name(archive: Iterable[str]) -> dict[str, str]:
 
 
 def _target(name: str, names: Mapping[str, str], find: Callable[[str], str]) -> str:
-    """Return the file or remembered video that a question names, also by a part of its name; raises UnknownVideo."""
+    """Return the file or remembered video that a question names; raises UnknownVideo."""
     real = _real(name)
     if real in names or os.path.isfile(real):  # noqa: PTH113  # never raises, whatever the name
         return names.get(real, real)
-    if name in names:
-        return names[name]
-    part = name.casefold()
-    meant = {path for path in names.values() if os.path.isabs(path) and part in Path(path).stem.casefold()}  # noqa: PTH117
-    return meant.pop() if len(meant) == 1 else find(name)
+    return names[name] if name in names else find(name)
+
+
+def _by_part(files: Sequence[str], name: str) -> str | None:
+    """Return the file with that in its name, where only one has it."""
+    meant = [path for path in files if name.casefold() in Path(path).stem.casefold()]
+    return meant[0] if len(meant) == 1 else None
 
 
 def _real(path: str) -> str:
