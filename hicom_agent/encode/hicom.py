@@ -6,6 +6,7 @@ find clips by; the patches of the clips that a question needs are made again fro
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from hicom_agent.types import Floats, Picture
 
 CELLS = 3  # per side, kept of a frame
+NUM_KEPT = 128  # guides of texts: a question is read again for every film that may answer it
 ROWS = 32  # frames whose patches are made at once
 # the pair that this SigLIP was published with; the release tuned the head further, so presence is not calibrated
 LOGIT_SCALE, LOGIT_BIAS = 112.0, -16.5
@@ -44,6 +46,7 @@ class HIComEncoder:
         self._tokenizer, self._sentences = tokenizer, sentences
         weight = tower.vision_tower.post_layernorm.weight
         self._device, self._dtype = weight.device, weight.dtype
+        self._encode_text = functools.lru_cache(NUM_KEPT)(self._encode_anew)
 
     def encode_frames(self, pictures: Sequence[Picture]) -> FrameFeatures:
         """Return V and E [t, h, w, d], and unit vectors [t, d] of RGB pictures of any size."""
@@ -99,7 +102,7 @@ class HIComEncoder:
         where = [each.index(file) for file in files]
         return FrameFeatures(made.values[where], made.keys[where], made.pooled[where])
 
-    def _encode_text(self, text: str) -> Tensor:
+    def _encode_anew(self, text: str) -> Tensor:
         return self.tower.encode_guides(self._tokenizer([text]).to(self._device))[0]
 
 
