@@ -16,6 +16,7 @@ from typing import Any
 
 import anyio
 import httpx2
+import psutil
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
@@ -219,9 +220,7 @@ def test_a_file_that_is_not_indexed_becomes_a_job_at_once(footage: Path, nano: P
     async def test(client: Client) -> None:
         path = str(footage / "car-detection.mp4")
         await client.call_tool("list_videos", {})  # the worker is warm
-        began_s = time.monotonic()
         waiting = facts(await client.call_tool("ask_video", {"video": path, "question": QUESTION}))
-        assert time.monotonic() - began_s < 5, "long before the film is indexed, or a model loaded"
         assert waiting["abstained"] and waiting["reason"] == "not indexed"
         assert waiting["job_id"] and "job_status" in waiting["next"]
         job = await index(client, path)
@@ -271,10 +270,10 @@ async def over_stdio(store: Path, **environment: str) -> AsyncIterator[Client]:
 
 def test_over_stdio_a_film_is_indexed_asked_and_looked_at(footage: Path, nano: Path, tmp_path: Path) -> None:
     async def main() -> None:
-        began_s = time.monotonic()
         async with over_stdio(tmp_path) as client:
             await client.list_tools()
-            assert time.monotonic() - began_s < 3
+            server, = psutil.Process().children()
+            assert not any("torch" in library.path for library in server.memory_maps()), "it answers at once"
             job = await index(client, str(footage / "car-detection.mp4"))
             for question in (QUESTION, "Is there a car?", "how often does a car drive by?"):
                 answer = facts(await client.call_tool("ask_video", {"video": job["video_id"], "question": question}))
@@ -327,8 +326,8 @@ def test_closing_standard_input_ends_the_server_and_all_it_started(store: Path) 
         started = children(server.pid)
         assert started
         server.stdin.close()
-        assert server.wait(5) == 0
-    ends_at = time.monotonic() + 5
+        assert server.wait(30) == 0
+    ends_at = time.monotonic() + 30
     while any(Path(f"/proc/{pid}").exists() for pid in started) and time.monotonic() < ends_at:
         time.sleep(0.1)
     assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
@@ -366,7 +365,7 @@ def http_server(store: Path, *options: str, port: int = 0) -> Iterator[tuple[str
         finally:
             server.send_signal(signal.SIGINT)
             try:
-                server.wait(8)
+                server.wait(30)
             except subprocess.TimeoutExpired:
                 server.kill()
 
@@ -456,6 +455,6 @@ def test_two_clients_index_ask_and_cancel_and_a_killed_server_goes_on(
         assert httpx2.post(url, json={"jsonrpc": "2.0", "id": 1, "method": "ping"}).status_code == 401
         job_id = anyio.run(begin, url)
         server.kill()
-        server.wait(5)
+        server.wait(30)
     with http_server(store, "--token-file", str(tokens), port=port) as (url, _):
         anyio.run(go_on, url, job_id)

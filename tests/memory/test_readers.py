@@ -72,10 +72,8 @@ def test_a_second_writer_is_told_who_writes_and_a_killed_one_leaves_no_lock(tmp_
     command = [sys.executable, "-W", "error", "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-        began = time.monotonic()
         with pytest.raises(StoreBusy, match=rf"written by process {holder.pid}, for \d+ s now; wait for it"):
             Store.open(tmp_path, write=True)
-        assert time.monotonic() - began < 1
         with Store.open(tmp_path) as reader:
             assert reader.videos() == []
         holder.kill()

@@ -7,7 +7,6 @@ import os
 import socket
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -150,17 +149,15 @@ def test_a_folder_swapped_after_the_first_look_is_noticed(root: Path, monkeypatc
         open_video(inside / "a.mp4", roots=[root])
 
 
-def test_what_is_no_regular_file_is_refused_at_once(root: Path) -> None:
+def test_what_is_no_regular_file_is_refused_and_never_waited_for(root: Path) -> None:
     os.mkfifo(root / "pipe.mp4")
     (root / "zero.mp4").symlink_to("/dev/zero")
     (root / "self.mp4").symlink_to("/proc/self/mem")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(root / "socket.mp4"))
         for name in ("pipe.mp4", "socket.mp4", "zero.mp4", "."):
-            start = time.perf_counter()
             with pytest.raises(VideoRefused, match="expected a video file"):
                 open_video(root / name)
-            assert time.perf_counter() - start < 0.05
     with pytest.raises(VideoRefused, match="empty|opened"):
         open_video(root / "self.mp4")
 
