@@ -47,9 +47,9 @@ def look_at_index(root: Path, wanted: dict[str, Any], contents: Callable[[Path],
         assert len(store.videos()) >= len(rows), "a committed video is gone"
 
 
-def soak_indexer(kills: int, seed: int, folder: Path, soak: Any) -> Any:
+def soak_indexer(kills: int, seed: int, folder: Path, soak: Any, film_s: float = FILM_S) -> Any:
     """Kill the indexer; a run that reaches its end must have made what an undisturbed one makes."""
-    film = make_video(folder / "film.mp4", seconds=FILM_S, fps=5, sound=True)
+    film = make_video(folder / "film.mp4", seconds=film_s, fps=5, sound=True)
     root = folder / "store"
     resumed = [0]
     with soak.forked_attempts() as make:

@@ -10,7 +10,7 @@ import math
 import re
 
 from hicom_agent.llm.grounding import content_words
-from hicom_agent.llm.spans import has_kind, unmet
+from hicom_agent.llm.spans import has_kind, is_particular, unmet
 
 # of: cosine; words of the question that the line does not meet, and that it does not meet with the lines beside it,
 # as shares; their number; no answer of the kind asked for in the line, and beside it; one of a kind that is asked for;
@@ -24,8 +24,11 @@ _NAME = re.compile(r"(?<=\s)[A-Z][a-z]+|\d[\d:.,]*")
 def line_support(question: str, about: str, own: str, context: str, cosine: float, *, topical: bool = False) -> float:
     """Return how surely a line answers, 0 to 1; `about` is the question without words that only say where to look.
 
-    A `topical` question asks when something is said or shown: the line need not hold a time, for the index does.
+    A `topical` question asks when something is said or shown: the line need not hold a time, for the index does. One
+    that asks for a person, or some thing, is met by no line without that word.
     """
+    if topical and not is_particular(about) and set(content_words(about)).isdisjoint(content_words(own)):
+        return 0.0
     seen = compare(question, about, own, context, cosine)
     if topical:
         seen = (*seen[:4], 0.0, 0.0, 0.0, *seen[7:])

@@ -55,6 +55,15 @@ def unmet(question: str, evidence: Iterable[str]) -> list[str]:
     return [word for word in missing if word not in _TACIT]
 
 
+def is_particular(question: str) -> bool:
+    """Tell whether any word of a question names something of its own: persons and things are everywhere.
+
+    >>> is_particular("Is there a person?"), is_particular("Is there a ferry?")
+    (False, True)
+    """
+    return any(word not in _LIGHT for word in content_words(question))
+
+
 def answer_spans(line: str, question: str, max_words: int = 6) -> list[str]:
     """Return the stretches of a line that may answer a question: few words, some that carry meaning, none asked with.
 

@@ -16,7 +16,8 @@ def make_video(path: Path, *, seconds: float = 4.0, fps: int = 25, sound: bool =
     rng = np.random.default_rng(seed)
     with av.open(str(path), "w", format="matroska" if path.suffix == ".mkv" else "mp4") as film:
         track = film.add_stream("libx264", rate=fps, width=320, height=180, pix_fmt="yuv420p")
-        tone = film.add_stream("aac", rate=16_000, layout="mono") if sound else None
+        coding = {"aac_coder": "fast"}  # the other one takes 40 ms for each second of sound
+        tone = film.add_stream("aac", rate=16_000, layout="mono", bit_rate=16_000, options=coding) if sound else None
         shot = np.zeros((180, 320, 3), np.uint8)
         for i in range(round(seconds * fps)):
             if i % (2 * fps) == 0:

@@ -41,7 +41,7 @@ def soak() -> Any:
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_video(tmp_path_factory.mktemp("films") / "film.mp4", seconds=150, fps=5, sound=True)
+    return make_video(tmp_path_factory.mktemp("films") / "film.mp4", seconds=125, fps=5, sound=True)
 
 
 class Interrupted(Exception):
@@ -95,5 +95,5 @@ def test_a_file_that_changes_while_it_is_watched_is_not_remembered(film: Path, t
 
 @pytest.mark.slow
 def test_the_indexer_survives_kills(soak: Any, tmp_path: Path) -> None:
-    tally = load("soak_indexer").soak_indexer(3, 3, tmp_path, soak)
+    tally = load("soak_indexer").soak_indexer(3, 3, tmp_path, soak, film_s=75)
     assert tally.bad == [] and tally.kills == 3
