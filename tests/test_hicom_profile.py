@@ -60,6 +60,17 @@ def test_a_question_is_answered_by_looking_at_compressed_clips(
     ]
 
 
+def test_what_a_film_is_about_is_told_from_clips_all_over_it(
+    store: Path, weights: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hicom_agent.agent.view.HELD_FROM", 0.0)  # what made weights judge is noise
+    answer = run(capsys, *options(weights, store), "ask", "bottle", "What happens in this video?")
+    assert answer["spend"]["visual_tokens"] > 0 and not answer["abstained"]
+    total_s, shown = answer["coverage"]["total_s"], answer["citations"]
+    assert len(shown) > 1 and shown[0]["start_s"] < total_s / 4 and shown[-1]["end_s"] > 3 * total_s / 4
+    assert all(cited["frame_id"] for cited in shown)
+
+
 def test_a_budget_of_visual_tokens_is_kept_to(
     store: Path, weights: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -272,7 +272,7 @@ def test_over_stdio_a_film_is_indexed_asked_and_looked_at(footage: Path, nano: P
     async def main() -> None:
         async with over_stdio(tmp_path) as client:
             await client.list_tools()
-            server, = psutil.Process().children()
+            (server,) = psutil.Process().children()
             assert not any("torch" in library.path for library in server.memory_maps()), "it answers at once"
             job = await index(client, str(footage / "car-detection.mp4"))
             for question in (QUESTION, "Is there a car?", "how often does a car drive by?"):

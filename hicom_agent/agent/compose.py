@@ -81,7 +81,7 @@ def compose(
         return _words(sub, words[:MAX_LINES], said, writer)
     lead = believed[0] if believed[0].modality == "visual" else said[0]
     same = [piece for piece in (believed if lead.modality == "visual" else said) if piece.modality == lead.modality]
-    if sub.kind == "open" and (lead.support < NAMED_FROM or not wants_names(sub.text)):
+    if sub.kind == "open" and (lead.support < NAMED_FROM or not lead.text or not wants_names(sub.text)):
         return Partial("", 1 - lead.support, tuple(pieces[:3]), "not seen")
     if lead.modality != "visual" and sub.kind != "open":
         same = [piece for piece in same if piece.support >= lead.support - NEAR_LEAD]

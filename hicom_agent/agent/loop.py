@@ -29,6 +29,7 @@ from hicom_agent.agent.evidence import (
 from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.meter import Meter
 from hicom_agent.agent.operators import list_words, observe, order
+from hicom_agent.agent.outline import STRETCHES, outline, show_clips, spread_clips
 from hicom_agent.agent.plan import SubQuestion, names_nothing, understand
 from hicom_agent.agent.rereading import LineReader, reread
 from hicom_agent.agent.sight import CLIPS_FOR_ALL, Sight, look, num_clips
@@ -172,6 +173,8 @@ class Run:
             listed = list_words(self._all_words(sub, wish.window), wish.pick)
             if told or not listed.abstained:
                 return listed
+        if sub.kind == "outline":
+            return self._outline(wish)
         words = self._words(sub, wish.window)
         meter.retrieval_s += time.monotonic() - began_s
         began_s = time.monotonic()
@@ -186,6 +189,21 @@ class Run:
         meter.llm_s += time.monotonic() - began_s
         meter.llm_tokens += partial.llm_tokens
         return partial
+
+    def _outline(self, wish: Wish) -> Partial:
+        """Return what the film holds in a window: as a model that sees tells it of clips all over it, or as a list."""
+        sub, sources = wish.sub, wish.sub.sources
+        if self._viewer is None or not self.film.frames or self.meter.budget.is_over:
+            return outline(self.store, self.encoder, self.film, wish.window, sources, wish.pick)
+        film = replace(self.film, near=spread_clips(self.film, wish.window, STRETCHES))
+        sight = look(self.store, self.encoder, film, sub.text, STRETCHES, self.meter.left, wish.window)
+        self.meter.add_sight(sight.compressed, sight.recalled, counts=False)
+        partial, seen = view(sub, sight, film, self.store, self.encoder, self._viewer())
+        self.meter.add_view(seen)
+        self.meter.llm_tokens += partial.llm_tokens
+        if partial.abstained:
+            return outline(self.store, self.encoder, film, wish.window, sources, wish.pick)
+        return replace(partial, used=show_clips(film, [each.clip for each in sight.looked_at], partial.confidence))
 
     def _all_words(self, sub: SubQuestion, window: Window) -> list[Evidence]:
         wanted = [kind for kind in KINDS if MODALITY[kind] in sub.sources] or KINDS

@@ -9,7 +9,7 @@ from typing import Literal
 from hicom_agent.llm.spans import unmet
 from hicom_agent.types import Modality
 
-Kind = Literal["when", "count", "how long", "whether", "open"]
+Kind = Literal["when", "count", "how long", "whether", "outline", "open"]
 
 ASKING = r"(?:what|when|where|who|whom|whose|which|why|how|is|are|was|were|does|do|did|can|could|at what)"
 _SPLIT = re.compile(
@@ -51,6 +51,22 @@ _SEEN = re.compile(
 )
 
 
+_FILM = (
+    r"(?:(?:the|this|that|my|these|those)(?: whole| entire)? )?"
+    r"(?:film|video|clip|footage|movie|recording|scene|picture)s?"
+)
+_SUMMARY = re.compile(r"\b(?:summar(?:y|i[sz]e[sd]?)|synopsis|overview|outline|gist)\b", re.IGNORECASE)
+_DESCRIBE = re.compile(
+    rf"^(?:please )?(?:(?:can|could) you )?(?:describe|tell (?:me|us)(?: all)? about) (?:what happens in )?{_FILM}$",
+    re.IGNORECASE,
+)
+_WHAT = re.compile(
+    rf"^what(?:'s)?\b(?: (?:objects?|things?|kinds? of things|sorts? of things))?(?: all)?\b"
+    rf"(?=.*\b(?:happen(?:s|ed|ing)?|go(?:es|ing) on|about|see|seen|visible|shown?|shows|contain|in {_FILM})\b)"
+    rf"(?: |is|are|was|can|could|do|does|did|be|being|you|we|one|I|there|it|happen(?:s|ed|ing)?|go(?:es|ing)|on|about"
+    rf"|see|seen|visible|shown?|shows|contain|in|all|here|{_FILM})*$",
+    re.IGNORECASE,
+)
 _NOT_NAMES = re.compile(
     r"\b(?:how|why|who|whom|whose|where)\b|\b(?:what|which) (?:colou?rs?|number|time|size|year|name|language)\b"
     r"|\bhappen(?:s|ed|ing)?\b|\bsummar|\babout$",
@@ -114,7 +130,9 @@ def understand(question: str) -> SubQuestion:
 
 
 def _kind(question: str) -> Kind:
-    text = question.strip()
+    text = question.strip(" ?!.")
+    if any(pattern.search(text) for pattern in (_SUMMARY, _DESCRIBE, _WHAT)):
+        return "outline"
     if _COUNT.search(text):
         return "count"
     if _LONG.search(text):

@@ -23,7 +23,11 @@ def first_looks(question: str, duration_s: float) -> list[tuple[str, int, Window
         anchors = [anchor.text for anchor in task.anchors[:1] if not anchor.is_answer_before]
         subs = [understand(anchor_question(name)[0]) for name in task.rivals or anchors]
         subs = subs or ([] if task.anchors else [understand(task.text)])
-        found += [(sub.text, num_clips(sub.kind), task.window) for sub in subs if "visual" in sub.sources]
+        found += [
+            (sub.text, num_clips(sub.kind), task.window)
+            for sub in subs
+            if "visual" in sub.sources and sub.kind != "outline"
+        ]
     return found
 
 

@@ -32,7 +32,7 @@ from hicom_agent.encode.packing import (
     pack_grids,
     unpack_grids,
 )
-from hicom_agent.encode.presence import find_presence, locate, rank_classes
+from hicom_agent.encode.presence import find_presence, locate, rank_things
 from hicom_agent.encode.sentences import SentenceModel
 from hicom_agent.encode.things import Thing, Vocabulary
 from hicom_agent.types import FrameFeatures
@@ -115,9 +115,13 @@ class NanoEncoder:
         return [Thing(text, closest, "main"), Thing(text, (), "main")] if closest else []
 
     def describe(self, packed: Mapping[str, np.ndarray], limit: int) -> list[list[str]]:
-        """Return for each packed frame up to `limit` names of what it shows, likeliest first, at least one."""
-        ranked = rank_classes(unpack_grids(packed, len(COLOURS)), limit)
-        return [[self.labels.names[number][0] for number in numbers] for numbers in ranked]
+        """Return for each packed frame up to `limit` everyday names of what it likely shows, likeliest first."""
+        names = list(self._vocabulary.everyday)
+        groups = np.zeros((len(names), NUM_CLASSES), np.bool_)
+        for group, classes in zip(groups, self._vocabulary.everyday.values(), strict=True):
+            group[list(classes)] = True
+        ranked = rank_things(groups, unpack_grids(packed, len(COLOURS)), limit)
+        return [[names[number] for number in numbers] for numbers in ranked]
 
     def pack(self, features: FrameFeatures) -> dict[str, np.ndarray]:
         """Return arrays of t rows from which `unpack` restores the features; 2.5 kB a frame."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from hicom_agent.encode.colours import COLOURS
 from hicom_agent.encode.labels import NUM_CLASSES
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 FLOOR = np.float32(-12.75)  # log-likelihood of a class that is not among those kept
 # weights of the logarithms of: likelihood, number of classes, what is not of the commonest colour; and the constant
 CURVE = (1.2, -0.43, 0.92, 4.17)
+NAMED_ODDS = 0.4  # logarithm of the odds from which a thing that nobody asked for is named: of many, some seem likely
 EMPTY = 0.05  # a frame is the emptier, the less than this of it is not of its commonest colour
 UNSEEABLE = 0.5  # factor for each main thing that no class shows
 CONTEXT = 0.3  # how much a place or a person that is not seen takes away
@@ -83,23 +85,34 @@ def weigh(classes: Sequence[int], grids: SparseGrids) -> Floats:
     chosen = _shows(classes)[grids.classes]  # [t, cells, k]
     frame = (flatten(grids) * chosen).sum((1, 2)) / grids.num_cells
     many = np.full(len(frame), np.log(max(1, len(classes))))
-    commonest = (grids.colours.sum(1) / grids.num_cells[:, None]).max(1)
-    filled = np.log(np.clip((1.003 - commonest) / EMPTY, 1e-3, 1))
-    return np.stack([_log(frame), many, filled], axis=1).astype(np.float32)
+    return np.stack([_log(frame), many, _fill(grids)], axis=1).astype(np.float32)
 
 
-def rank_classes(grids: SparseGrids, limit: int) -> list[list[int]]:
-    """Return for each frame the classes that are likelier there than not, at most `limit`, and at least the first."""
+def rank_things(groups: NDArray[np.bool_], grids: SparseGrids, limit: int) -> list[list[int]]:
+    """Return for each frame which of several groups of classes [n, 1000] it shows, surest first, at most `limit`.
+
+    A class speaks for one of them only: where a cat is named, the same evidence does not name an animal as well.
+    """
     t = len(grids.shapes)
     frame = np.zeros((t, NUM_CLASSES), np.float32)
     rows = np.broadcast_to(np.arange(t)[:, None, None], grids.classes.shape)
     np.add.at(frame, (rows, grids.classes), flatten(grids) / grids.num_cells[:, None, None])
-    score = CURVE[0] * _log(frame) + CURVE[3]
-    order = np.argsort(-score, axis=1)[:, :limit]
-    return [
-        [int(number) for rank, number in enumerate(row) if rank == 0 or scores[number] > 0]
-        for row, scores in zip(order, score, strict=True)
-    ]
+    wide, narrow = groups.astype(np.float32), np.log(groups.sum(1).astype(np.float32))
+    named: list[list[int]] = [[] for _ in range(t)]
+    for _ in range(limit):
+        score = CURVE[0] * _log(frame @ wide.T) + CURVE[1] * narrow + CURVE[2] * _fill(grids)[:, None] + CURVE[3]
+        best = score.argmax(1)
+        for i in np.flatnonzero(score.max(1) > NAMED_ODDS):
+            named[i].append(int(best[i]))
+        frame[groups[best]] = 0
+    return named
+
+
+def _fill(grids: SparseGrids) -> Floats:
+    """Return the logarithm of how much of each frame is not of its commonest colour, [t], at most 0."""
+    commonest = (grids.colours.sum(1) / grids.num_cells[:, None]).max(1)
+    filled: Floats = np.log(np.clip((1.003 - commonest) / EMPTY, 1e-3, 1))
+    return filled
 
 
 def _find_one(thing: Thing, grids: SparseGrids) -> Floats:

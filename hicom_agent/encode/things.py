@@ -50,6 +50,7 @@ class Vocabulary:
     def __init__(self, path: Path, labels: Labels) -> None:
         self._classes: dict[tuple[str, ...], tuple[int, ...]] = {}
         self._persons: set[tuple[str, ...]] = set()
+        self.everyday: dict[str, tuple[int, ...]] = {}  # the first name of each line of the file, and its classes
         self._read(path.read_text(encoding="utf-8"))
         self._add_labels(labels)
 
@@ -97,6 +98,8 @@ class Vocabulary:
             elif line.strip():
                 names, _, numbers = line.partition(":")
                 classes = tuple(sorted(set(_expand(numbers))))
+                if classes and not (person and self.everyday):  # of persons the most general only
+                    self.everyday[names.split(",")[0]] = classes
                 for name in names.split(","):
                     key = tuple(singular(word) for word in name.split())
                     self._classes[key] = classes

@@ -10,7 +10,7 @@ from hicom_agent.encode.colours import COLOURS, share_colours
 from hicom_agent.encode.labels import load_labels
 from hicom_agent.encode.nano import choose_grid
 from hicom_agent.encode.packing import MAX_CELLS, TOP, SparseGrids, join_grids, make_sparse, pack_grids, unpack_grids
-from hicom_agent.encode.presence import choose_main, find_presence, rank_classes, weigh
+from hicom_agent.encode.presence import choose_main, find_presence, rank_things, weigh
 from hicom_agent.encode.things import Thing
 from hicom_agent.errors import ModelMissing
 
@@ -167,12 +167,18 @@ def test_a_colour_must_be_where_the_thing_is() -> None:
     assert presence[0] > 0.5 * find_presence([BOTTLE], sparse(values))[0] > presence[1]
 
 
-def test_names_are_ranked_and_never_empty() -> None:
-    values = make_values(2)
-    values[0, ..., 5] = 0.9
-    values[0, ..., 6] = 0.09
-    ranked = rank_classes(sparse(values), 3)
-    assert ranked[0][:2] == [5, 6] and len(ranked[1]) == 1
+def test_things_are_named_surest_first_and_none_for_what_another_explains() -> None:
+    values = make_values(3)
+    values[0, ..., 281] = 0.6
+    values[0, ..., 282] = 0.2
+    values[0, ..., 950] = 0.15
+    values[1, ..., 100] = 0.9
+    groups = np.zeros((3, 1000), bool)
+    groups[0, [100, *range(281, 286)]] = True  # animals
+    groups[1, 281:286] = True  # cats
+    groups[2, 950] = True
+    assert rank_things(groups, sparse(values), 3) == [[1, 2], [0], []]
+    assert rank_things(groups, sparse(values), 1) == [[1], [0], []]
 
 
 def test_missing_class_names_are_named_with_the_command_that_fetches_them(tmp_path: Path) -> None:
