@@ -25,9 +25,11 @@ def line_support(question: str, about: str, own: str, context: str, cosine: floa
     """Return how surely a line answers, 0 to 1; `about` is the question without words that only say where to look.
 
     A `topical` question asks when something is said or shown: the line need not hold a time, for the index does. One
-    that asks for a person, or some thing, is met by no line without that word.
+    that names nothing in particular ("Is there a person?", "What is that?"), and no kind of answer, is met by no line
+    that shares no word with it.
     """
-    if topical and not is_particular(about) and set(content_words(about)).isdisjoint(content_words(own)):
+    of_any_kind = topical or has_kind("", question)
+    if of_any_kind and not is_particular(about) and set(content_words(about)).isdisjoint(content_words(own)):
         return 0.0
     seen = compare(question, about, own, context, cosine)
     if topical:
