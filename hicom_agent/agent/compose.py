@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hicom_agent.agent.confidence import How
 from hicom_agent.agent.evidence import SEEN_FROM, Evidence, Pick
-from hicom_agent.agent.plan import SubQuestion, wants_names
+from hicom_agent.agent.plan import SubQuestion, wants_kind, wants_names
 from hicom_agent.agent.reading import READ_FROM
 from hicom_agent.agent.rereading import LineReader
 from hicom_agent.llm.grounding import content_words, neutralise, ungrounded
@@ -81,7 +81,8 @@ def compose(
         return _words(sub, words[:MAX_LINES], said, writer)
     lead = believed[0] if believed[0].modality == "visual" else said[0]
     same = [piece for piece in (believed if lead.modality == "visual" else said) if piece.modality == lead.modality]
-    if sub.kind == "open" and (lead.support < NAMED_FROM or not lead.text or not wants_names(sub.text)):
+    sure = lead.support >= NAMED_FROM or wants_kind(sub.text)
+    if sub.kind == "open" and not (sure and lead.text and wants_names(sub.text)):
         return Partial("", 1 - lead.support, tuple(pieces[:3]), "not seen")
     if lead.modality != "visual" and sub.kind != "open":
         same = [piece for piece in same if piece.support >= lead.support - NEAR_LEAD]

@@ -26,15 +26,17 @@ from hicom_agent.agent.evidence import (
     overlaps,
     read_words,
 )
+from hicom_agent.agent.facts import find_fact
 from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.meter import Meter
-from hicom_agent.agent.operators import list_words, observe, order
+from hicom_agent.agent.operators import list_times, list_words, observe, order
 from hicom_agent.agent.outline import STRETCHES, outline, show_clips, spread_clips
 from hicom_agent.agent.plan import SubQuestion, names_nothing, understand
 from hicom_agent.agent.rereading import LineReader, reread
 from hicom_agent.agent.sight import CLIPS_FOR_ALL, Sight, look, num_clips
 from hicom_agent.agent.temporal import Anchor, Task, anchor_question, narrow, read_task
 from hicom_agent.agent.view import Viewer, view
+from hicom_agent.llm.spans import is_particular
 from hicom_agent.types import Step, timecode
 
 if TYPE_CHECKING:
@@ -169,6 +171,11 @@ class Run:
         self._num_more = 0
         began_s = time.monotonic()
         told = "visual" not in sub.sources
+        fact = find_fact(sub.text, self.film)
+        if fact is not None:
+            return fact
+        if told and sub.kind not in ("open", "outline") and not is_particular(sub.about):
+            return list_times(sub.kind, self._all_words(sub, wish.window))
         if names_nothing(sub) and (told or (len(sub.sources) > 1 and (wish.pick or wish.window != ALWAYS))):
             listed = list_words(self._all_words(sub, wish.window), wish.pick)
             if told or not listed.abstained:
@@ -176,6 +183,12 @@ class Run:
         if sub.kind == "outline":
             return self._outline(wish)
         words = self._words(sub, wish.window)
+        if sub.kind == "how long" and len(sub.sources) > 1:  # as it is told, else as long as it is seen
+            open_sub = replace(sub, kind="open")
+            partial = compose(open_sub, _choose(open_sub, self._words(open_sub, wish.window), Sight()), self._writer)
+            if not partial.abstained:
+                return partial
+            words = []
         meter.retrieval_s += time.monotonic() - began_s
         began_s = time.monotonic()
         sight = self._look(wish)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hicom_agent.agent.compose import VERB, Partial, span
 from hicom_agent.agent.evidence import Evidence, Pick
+from hicom_agent.agent.plan import Kind
 from hicom_agent.agent.temporal import Task
 from hicom_agent.types import clean_text, shorten
 
 MAX_LISTED = 6  # lines that an answer quotes
+MAX_SPANS = 12  # stretches that an answer names
 NUM_OBSERVED = 4  # moments named in the observation of a step
 LINE_CHARS = 120  # of what is said that is quoted where one piece of it is asked for
 BREATH_S = 2.5  # a silence that ends what is said in one go
@@ -27,6 +30,29 @@ def list_words(pieces: Sequence[Evidence], pick: Pick) -> Partial:
     lines = [f'"{shorten(piece.text, QUOTE_CHARS)}" ({VERB[piece.modality]} at {span(piece)})' for piece in shown]
     more = f" and {len(pieces) - len(shown)} more" if not pick and len(pieces) > len(shown) else ""
     return Partial("; ".join(lines) + more, min(piece.support for piece in shown), tuple(shown), how="listed")
+
+
+def list_times(kind: Kind, pieces: Sequence[Evidence]) -> Partial:
+    """Return when anything is said or written at all, or that it is."""
+    if not pieces:
+        return Partial("", 0.6, (), "not seen", how="listed")
+    spans: list[tuple[float, float]] = []
+    for piece in pieces:
+        if spans and piece.start_s - spans[-1][1] <= BREATH_S:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], piece.end_s))
+        else:
+            spans.append((piece.start_s, piece.end_s))
+    told = ", ".join(span(replace(pieces[0], start_s=start, end_s=end)) for start, end in spans[:MAX_SPANS])
+    told += f" and {len(spans) - MAX_SPANS} more" if len(spans) > MAX_SPANS else ""
+    total_s = sum(end - start for start, end in spans)
+    verbs = " and ".join(dict.fromkeys(VERB[piece.modality] for piece in pieces))
+    texts = {
+        "whether": f"Yes, something is {verbs} at {told}",
+        "how long": f"About {total_s:.0f} seconds in all: {told}",
+        "count": f"{len(spans)} times: {told}",
+    }
+    used = tuple(min(pieces, key=lambda piece: abs(piece.start_s - start)) for start, _ in spans[:MAX_SPANS])
+    return Partial(texts.get(kind, f"Something is {verbs} at {told}"), 1.0, used, how="listed")
 
 
 def _together(pieces: Sequence[Evidence], one: Evidence) -> list[Evidence]:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from hicom_agent.llm.kinds import asked_kinds
 from hicom_agent.llm.spans import unmet
 from hicom_agent.types import Modality
 
@@ -14,6 +15,11 @@ Kind = Literal["when", "count", "how long", "whether", "outline", "open"]
 ASKING = r"(?:what|when|where|who|whom|whose|which|why|how|is|are|was|were|does|do|did|can|could|at what)"
 _SPLIT = re.compile(
     rf"[,;]?\s+(?:and|or)\s+(?:also\s+)?(?=(?:(?:at|by|for|from|in|on|to|with)\s+)?{ASKING}\b)|\?\s+(?=\w)",
+    re.IGNORECASE,
+)
+_EITHER = re.compile(
+    r"^((?:is|are|was|were) there(?: any)?|(?:do|can) (?:we|you) see)"
+    r" ((?:an? |the |any )?[\w -]+?),? or ((?:an? |the |any )?[\w -]+)$",
     re.IGNORECASE,
 )
 _WHEN = re.compile(
@@ -25,8 +31,9 @@ _COUNT = re.compile(r"\bhow (?:many times|often)\b|\bon how many occasions\b", r
 _LONG = re.compile(r"\bhow long (?:is|are|does|do|was|were|did)\b", re.IGNORECASE)
 _WHETHER = re.compile(r"^(?:is|are|was|were|does|do|did|can|could|has|have|will)\b", re.IGNORECASE)
 _SAID = re.compile(
-    r"\b(?:say|says|said|saying|tell|tells|told|mention|mentions|mentioned|speak|speaks|spoke|spoken|talk|talks|talked|"
-    r"explain|explains|explained|hear|heard|narrator|narration|speaker|voice|announce[ds]?|according to)\b",
+    r"\b(?:say|says|said|saying|tell|tells|told|mention|mentions|mentioned|speak|speaks|spoke|spoken|speaking|talk"
+    r"|talks|talked|talking|explain|explains|explained|hear|heard|narrator|narration|speaker|voice|announce[ds]?"
+    r"|according to)\b",
     re.IGNORECASE,
 )
 _WRITTEN = re.compile(
@@ -34,13 +41,20 @@ _WRITTEN = re.compile(
     r"reads|labels?|labelled|chapters?|posters?|cards?|notices?|banners?|recipes?|timetables?|menus?|price list)\b",
     re.IGNORECASE,
 )
+_SIGN_SAYS = re.compile(
+    r"\b(?:signs?|cards?|notices?|labels?|posters?|banners?|slides?|captions?|titles?|texts?|headlines?|screens?"
+    r"|boards?)\b.*\b(?:say|says|said|tell|tells|told)\b(?! about)",
+    re.IGNORECASE,
+)
 _MEDIUM = re.compile(
     r"\b(?:narrator|narration|speaker|voice|say|says|said|tell|tells|told|mention(?:s|ed)?|hear|heard|according to|"
+    r"speaks?|speaking|spoken|talks?|talking|"
     r"title(?: card)?|captions?|subtitles?|slides?|signs?|cards?|notices?|banners?|posters?|labels?|text|words?|"
     r"written|writes?|reads?|screen|on-screen|"
     r"shown|shows?|appears?|film|video|clip|footage|scene|moment)\b",
     re.IGNORECASE,
 )
+_WHO = re.compile(r"^(?:and )?who(?:m|se)?\b", re.IGNORECASE)
 _SHOWN = re.compile(  # said of things and of words on the screen alike
     r"\b(?:show|shows|shown|appears?|appeared|appearance|on[- ]screen|on the screen|displayed)\b", re.IGNORECASE
 )
@@ -67,9 +81,22 @@ _WHAT = re.compile(
     rf"|see|seen|visible|shown?|shows|contain|in|all|here|{_FILM})*$",
     re.IGNORECASE,
 )
+_FIND = re.compile(
+    r"^(?:please )?(?:(?:can|could) you )?(?:find|show(?: me| us)?|search for|look for|locate|list|give me|get me)\b"
+    r"(?!.*\bwhat\b)"
+    r"|^(?:all |the )*(?:times?|timestamps?|moments?|occurrences|appearances) (?:of|with|when|where|in which)\b",
+    re.IGNORECASE,
+)
+_NAME_ALONE = re.compile(rf"^(?!(?:{ASKING}|and|but|then)\b)(?:(?:an?|the) )?[\w-]+(?: [\w-]+){{0,2}}$", re.IGNORECASE)
+_KIND_OF = re.compile(
+    r"^(?:what|which)(?: kinds? of| sorts? of| types? of)?"
+    r" (?!(?:is|are|was|were|do|does|did|can|could|has|have|else)\b)\w+"
+    r" (?:is|are|was|were|do|does|did|can|could|appears?|comes?)\b",
+    re.IGNORECASE,
+)
 _NOT_NAMES = re.compile(
     r"\b(?:how|why|who|whom|whose|where)\b|\b(?:what|which) (?:colou?rs?|number|time|size|year|name|language)\b"
-    r"|\bhappen(?:s|ed|ing)?\b|\bsummar|\babout$",
+    r"|\bhappen(?:s|ed|ing)?\b|\bsummar|\babout$|\bnames? of\b|\bcalled\b|\bnamed\b",
     re.IGNORECASE,
 )
 
@@ -98,7 +125,7 @@ def names_nothing(sub: SubQuestion) -> bool:
     >>> names_nothing(understand("What is written")), names_nothing(understand("What is said about the ferry"))
     (True, False)
     """
-    return sub.kind == "open" and not unmet(sub.about, [""])
+    return sub.kind == "open" and not _WHO.match(sub.text) and not unmet(sub.about, [""])
 
 
 def wants_names(question: str) -> bool:
@@ -110,12 +137,24 @@ def wants_names(question: str) -> bool:
     return _NOT_NAMES.search(question.strip(" ?.!")) is None
 
 
+def wants_kind(question: str) -> bool:
+    """Tell whether a question asks which one of a kind is seen.
+
+    >>> wants_kind("What kind of animal is shown?"), wants_kind("What is the animal holding?")
+    (True, False)
+    """
+    return _KIND_OF.match(question.strip()) is not None
+
+
 def split_question(question: str) -> list[str]:
     """Return the parts of a compound question, in order; a plain question is its own only part.
 
     >>> split_question("When does the bus come, and what is written on it?")
     ['When does the bus come', 'what is written on it?']
     """
+    either = _EITHER.match(question.strip(" ?!."))
+    if either:
+        return [f"{either[1]} {either[2]}", f"{either[1]} {either[3]}"]
     parts = [part.strip(" ,;") for part in _SPLIT.split(question)]
     return [part for part in parts if len(part.split()) >= 2] or [question]
 
@@ -143,10 +182,14 @@ def _kind(question: str) -> Kind:
         r"\b(?:film|video|clip|footage|recording|moment|timestamp)\b", text, re.IGNORECASE
     ):
         return "when"
+    if _FIND.match(text) or (_NAME_ALONE.match(question.strip()) and not asked_kinds(text)):
+        return "when"
     return "whether" if _WHETHER.match(text) else "open"
 
 
 def _sources(question: str) -> tuple[Modality, ...]:
+    if _SIGN_SAYS.search(question):
+        return ("text",)
     if _SAID.search(question):
         return ("speech",)
     if _WRITTEN.search(question):

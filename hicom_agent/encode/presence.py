@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 FLOOR = np.float32(-12.75)  # log-likelihood of a class that is not among those kept
 # weights of the logarithms of: likelihood, number of classes, what is not of the commonest colour; and the constant
 CURVE = (1.2, -0.43, 0.92, 4.17)
-NAMED_ODDS = 0.4  # logarithm of the odds from which a thing that nobody asked for is named: of many, some seem likely
+NAMED_ODDS = 1.4  # logarithm of the odds from which a thing that nobody asked for is named: of many, some seem likely
+NARROWER = 0.6  # share of the evidence for a thing that makes one of its kind the better name
 EMPTY = 0.05  # a frame is the emptier, the less than this of it is not of its commonest colour
 UNSEEABLE = 0.5  # factor for each main thing that no class shows
 CONTEXT = 0.3  # how much a place or a person that is not seen takes away
@@ -98,11 +99,17 @@ def rank_things(groups: NDArray[np.bool_], grids: SparseGrids, limit: int) -> li
     rows = np.broadcast_to(np.arange(t)[:, None, None], grids.classes.shape)
     np.add.at(frame, (rows, grids.classes), flatten(grids) / grids.num_cells[:, None, None])
     wide, narrow = groups.astype(np.float32), np.log(groups.sum(1).astype(np.float32))
+    sizes = groups.sum(1)
+    is_kind_of = (wide @ wide.T == sizes[None]) & (sizes[None] < sizes[:, None])  # [n, n]: the second of the first
     named: list[list[int]] = [[] for _ in range(t)]
     for _ in range(limit):
-        score = CURVE[0] * _log(frame @ wide.T) + CURVE[1] * narrow + CURVE[2] * _fill(grids)[:, None] + CURVE[3]
+        evidence = frame @ wide.T
+        score = CURVE[0] * _log(evidence) + CURVE[1] * narrow + CURVE[2] * _fill(grids)[:, None] + CURVE[3]
         best = score.argmax(1)
-        for i in np.flatnonzero(score.max(1) > NAMED_ODDS):
+        share = evidence / np.maximum(np.take_along_axis(evidence, best[:, None], 1), 1e-9)
+        kinds = np.where(is_kind_of[best] & (share >= NARROWER), score, -np.inf)
+        best = np.where(kinds.max(1) > -np.inf, kinds.argmax(1), best)
+        for i in np.flatnonzero(score[np.arange(t), best] > NAMED_ODDS):
             named[i].append(int(best[i]))
         frame[groups[best]] = 0
     return named

@@ -17,8 +17,9 @@ from hicom_agent.llm.kinds import COLOUR, FIGURES, asked_kinds, asks_for, with_f
 from hicom_agent.llm.synonyms import LOOSE, STRICT, read_groups
 
 _LIGHT_WORDS = """
-need get go use make take give happen people person someone anyone thing may might must shall let want kind sort type
-mean tell know call film movie scene footage speaker please exactly moment first last new come next line sentence
+need get go use make take give happen people person someone anyone somebody anybody thing may might must shall let
+want kind sort type mean tell know call film movie scene footage speaker please exactly moment first last new come
+next line sentence
 recipe list menu timetable schedule programme notice board card banner announcement poster kept occasion
 """
 _LIGHT = frozenset(content_words(_LIGHT_WORDS))

@@ -123,6 +123,27 @@ def test_an_anchor_that_is_not_there_is_named(ask: Callable[[str], Answer]) -> N
     assert answer.abstained and answer.reason == "not seen" and "the dentist sign" in answer.answer
 
 
+def test_what_the_index_knows_of_the_film_is_told_from_it(ask: Callable[[str], Answer]) -> None:
+    assert ask("How long is the video?").answer == "00:01:40 (100.0 seconds)"
+    assert ask("What is the duration of this film?").citations[0].end_s == 100
+    assert ask("How many scenes are there?").answer.startswith("1 clip,")
+
+
+def test_that_anything_is_said_or_written_is_told_by_its_times(ask: Callable[[str], Answer]) -> None:
+    answer = ask("Is anyone speaking?")
+    assert answer.answer.startswith("Yes, something is said at 00:00:10-00:00:13, ") and len(answer.citations) == 4
+    assert cited(ask("Is there any text on the screen after 0:50?")) == [60, 90]
+    assert ask("Is anyone speaking between 0:15 and 0:25?").abstained
+    assert cited(ask("What does the sign say?")) == [0, 20, 60, 90]
+
+
+def test_how_long_is_answered_by_what_is_told(store: Store, encoder: NanoEncoder, small: SmallTextModel) -> None:
+    with Store.open(store.root.parent / "longer", write=True) as other:
+        other.commit(make(encoder, [*SAID, Utterance(92, 96, "The engineers waited eleven days for the ferry.")]))
+        answer = Agent(other, encoder, lambda: small).ask(VIDEO, "How long did the engineers wait?")
+    assert "eleven days" in answer.answer and cited(answer) == [92]
+
+
 def test_that_is_what_the_part_before_asked_for(ask: Callable[[str], Answer]) -> None:
     answer = ask("When is the ferry sign shown, and what is said after that?")
     assert "engines" in answer.answer.splitlines()[1]

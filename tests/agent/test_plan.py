@@ -19,6 +19,14 @@ from hicom_agent.agent.plan import split_question, understand
         ("What time does the museum open?", "open"),
         ("What colour is the suitcase?", "open"),
         ("Who waters the plants?", "open"),
+        ("Show me the cat", "when"),
+        ("find all cars", "when"),
+        ("timestamps of the red car", "when"),
+        ("red car", "when"),
+        ("phone number", "open"),
+        ("phone number?", "open"),
+        ("Why?", "open"),
+        ("Show me what is written", "open"),
     ],
 )
 def test_the_kind_of_answer_is_read_from_the_wording(question: str, kind: str) -> None:
@@ -32,6 +40,9 @@ def test_the_kind_of_answer_is_read_from_the_wording(question: str, kind: str) -
         ("What is written on the sign?", ("text",)),
         ("When does a bicycle come into view?", ("visual",)),
         ("Where is the red suitcase?", ("speech", "text", "visual")),
+        ("What does the sign say?", ("text",)),
+        ("What does she say about the sign?", ("speech",)),
+        ("Is anyone speaking?", ("speech",)),
     ],
 )
 def test_the_wording_points_to_where_to_look(question: str, sources: tuple[str, ...]) -> None:
@@ -46,3 +57,5 @@ def test_a_compound_question_is_split_and_a_plain_one_is_not() -> None:
     assert split_question("Where are the bread and the butter?") == ["Where are the bread and the butter?"]
     assert len(split_question("How much does one night cost, and on which day is it closed?")) == 2
     assert split_question("who?") == ["who?"]
+    assert split_question("Is there a dog or a red car?") == ["Is there a dog", "Is there a red car"]
+    assert len(split_question("Is it open on Monday or Tuesday?")) == 1
