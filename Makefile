@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 FAISS := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 STAMP := $(VENV)/.set-up
+ALONE := tests/ingest/test_resume.py tests/archive/test_on_ray.py
 
 .PHONY: setup models demo test check conformance bench quality soak clean
 
@@ -22,10 +23,10 @@ demo: setup
 	$(BIN)/python examples/demo.py
 
 # two processes of one thread each do more than one with two; what a file indexes stays in one process.
-# The kills of an indexer have the machine to themselves.
+# The kills of an indexer, and Ray with its dozen processes, have the machine to themselves.
 test: models
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore tests/ingest/test_resume.py
-	$(BIN)/python -m pytest -q tests/ingest/test_resume.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ALONE:%=--ignore %)
+	$(BIN)/python -m pytest -q $(ALONE)
 
 check: setup
 	$(BIN)/ruff check .

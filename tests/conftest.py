@@ -18,7 +18,6 @@ LONGEST = (
     "test_mcp.py",
     "archive/test_batch.py",
     "evaluation/test_modes.py",
-    "archive/test_on_ray.py",
     "evaluation/test_readme.py",
     "test_mixed_film.py",
     "examples/test_mixed.py",

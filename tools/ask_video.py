@@ -141,8 +141,8 @@ ASK_VIDEO = Tool(
     description=(
         "Answer a question about a video, with the times where it is seen, said or written. "
         "Use it for anything about one indexed video: what happens in it, when something is seen, whether it is there, "
-        "what is said or written; ask again for a follow-up. It says so when the video does not show it. With * as the video, the "
-        "likeliest of all videos answer together. For a file that is not indexed yet, use index_video first."
+        "what is said or written; ask again for a follow-up. It says so when the video does not show it. With * as the "
+        "video, the likeliest of all videos answer together. For a file that is not indexed yet, use index_video first."
     ),
     arguments=AskArguments,
     result=VideoAnswer,

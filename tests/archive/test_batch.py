@@ -132,10 +132,10 @@ def test_no_file_of_the_user_is_replaced(
 def test_kills_at_any_moment_change_no_row(plain: Path, tmp_path: Path, footage: Path) -> None:
     chance = random.Random(5)
     command = [sys.executable, "-m", "hicom_agent.cli", *ask(tmp_path, footage)]
-    for _ in range(4):
+    for _ in range(3):
         process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(chance.uniform(3.0, 14.0))
+            process.wait(chance.uniform(3.0, 10.0))
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL) if chance.random() < 0.5 else process.kill()
         process.wait()
