@@ -41,6 +41,12 @@ _WRITTEN = re.compile(
     r"reads|labels?|labelled|chapters?|posters?|cards?|notices?|banners?|recipes?|timetables?|menus?|price list)\b",
     re.IGNORECASE,
 )
+_TRANSCRIPT = re.compile(r"\btranscripts?\b|\b(?:everything|all)(?: that)?(?: is| was|'s)? said\b", re.IGNORECASE)
+_ONLY_TOLD = re.compile(  # no picture shows it
+    r"\b(?:pay|pays|paid|costs?|prices?|fees?|charges?|know|knows|think|thinks|believes?|wants?|allowed|means?|meaning|called"
+    r"|named|names?|numbers?|address(?:es)?|recommends?|advises?|warns?)\b",
+    re.IGNORECASE,
+)
 _SIGN_SAYS = re.compile(
     r"\b(?:signs?|cards?|notices?|labels?|posters?|banners?|slides?|captions?|titles?|texts?|headlines?|screens?"
     r"|boards?)\b.*\b(?:say|says|said|tell|tells|told)\b(?! about)",
@@ -125,6 +131,8 @@ def names_nothing(sub: SubQuestion) -> bool:
     >>> names_nothing(understand("What is written")), names_nothing(understand("What is said about the ferry"))
     (True, False)
     """
+    if _TRANSCRIPT.search(sub.text):
+        return True
     return sub.kind == "open" and not _WHO.match(sub.text) and not unmet(sub.about, [""])
 
 
@@ -170,6 +178,8 @@ def understand(question: str) -> SubQuestion:
 
 def _kind(question: str) -> Kind:
     text = question.strip(" ?!.")
+    if _TRANSCRIPT.search(text):
+        return "open"
     if any(pattern.search(text) for pattern in (_SUMMARY, _DESCRIBE, _WHAT)):
         return "outline"
     if _COUNT.search(text):
@@ -188,6 +198,8 @@ def _kind(question: str) -> Kind:
 
 
 def _sources(question: str) -> tuple[Modality, ...]:
+    if _TRANSCRIPT.search(question):
+        return ("speech",)
     if _SIGN_SAYS.search(question):
         return ("text",)
     if _SAID.search(question):
@@ -198,4 +210,4 @@ def _sources(question: str) -> tuple[Modality, ...]:
         return ("visual",)
     if _SHOWN.search(question):
         return ("visual", "text")
-    return ("speech", "text", "visual")
+    return ("speech", "text") if _ONLY_TOLD.search(question) else ("speech", "text", "visual")

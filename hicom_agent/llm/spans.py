@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 
 from hicom_agent.llm.grounding import content_words, is_stop_word
-from hicom_agent.llm.kinds import COLOUR, FIGURES, asked_kinds, asks_for, with_figures
+from hicom_agent.llm.kinds import COLOUR, FIGURES, NAME, asked_kinds, asks_for, with_figures
 from hicom_agent.llm.synonyms import LOOSE, STRICT, read_groups
 
 _LIGHT_WORDS = """
@@ -29,6 +29,16 @@ leave depart go run start begin take happen cost pay charge keep kept find found
 sell last begins get reach
 """
 _TACIT = frozenset(content_words(_TACIT_WORDS))
+_WHO = re.compile(r"(?:and )?who\b", re.IGNORECASE)
+_WHERE = re.compile(r"(?:and )?where\b", re.IGNORECASE)
+_PLACE_WORDS = """
+in on at under behind beside near inside outside above below between over into onto by to
+"""
+_PLACES = frozenset(_PLACE_WORDS.split())
+_ARTICLE_WORDS = """
+the a an my your his her its our their this that
+"""
+_ARTICLES = frozenset(_ARTICLE_WORDS.split())
 _MEETING = [{stem for name in group for stem in content_words(name)} for group in read_groups(f"{STRICT}\n{LOOSE}")]
 _KIN = {stem: frozenset().union(*(group for group in _MEETING if stem in group)) for stem in set().union(*_MEETING)}
 _NO_KIN: frozenset[str] = frozenset()
@@ -73,6 +83,7 @@ def answer_spans(line: str, question: str, max_words: int = 6) -> list[str]:
     """
     words, asked = line.split(), set(content_words(question))
     spans: list[str] = []
+    placed: list[str] = []  # those that a word of place leads to
     for start in (i for i, word in enumerate(words) if not is_stop_word(word)):
         for end in range(start + 1, min(len(words), start + max_words) + 1):
             span = " ".join(words[start:end]).strip(" .,:;!?\"'()")
@@ -81,7 +92,19 @@ def answer_spans(line: str, question: str, max_words: int = 6) -> list[str]:
                 break
             if carried and not is_stop_word(words[end - 1]):
                 spans.append(span)
+                placed += [span] if _leads_to_place(words[:start]) else []
+    if _WHERE.match(question) and placed:
+        spans = placed
+    if _WHO.match(question):
+        names = set(NAME.findall(line))
+        spans = [span for span in spans if set(span.split()) <= names] or spans
     return _of_kind(list(dict.fromkeys(spans)), question)
+
+
+def _leads_to_place(words: list[str]) -> bool:
+    """Tell whether the last words before a span are a word of place, with an article or none."""
+    before = [word.lower() for word in words[-2:]]
+    return bool(before) and (before[-1] in _PLACES or (before[-1] in _ARTICLES and before[0] in _PLACES))
 
 
 def asked_values(line: str, question: str) -> set[str]:

@@ -43,6 +43,9 @@ def test_the_kind_of_answer_is_read_from_the_wording(question: str, kind: str) -
         ("What does the sign say?", ("text",)),
         ("What does she say about the sign?", ("speech",)),
         ("Is anyone speaking?", ("speech",)),
+        ("Give me the transcript", ("speech",)),
+        ("Do children pay?", ("speech", "text")),
+        ("What is the phone number?", ("speech", "text")),
     ],
 )
 def test_the_wording_points_to_where_to_look(question: str, sources: tuple[str, ...]) -> None:

@@ -51,6 +51,19 @@ def test_every_span_is_grounded_short_and_says_something_new() -> None:
     assert len(spans) == len(set(spans))
 
 
+def test_who_is_answered_by_a_name_if_there_is_one() -> None:
+    line = "Every evening at half past seven, Oliver waters the plants."
+    assert answer_spans(line, "Who waters the plants?") == ["Oliver"]
+    assert "grandmother" in " ".join(answer_spans("My grandmother opened the place.", "Who opened the place?"))
+
+
+def test_where_is_answered_by_what_a_word_of_place_leads_to() -> None:
+    line = "Denise keeps the spare key in the blue drawer."
+    spans = answer_spans(line, "Where is the spare key?")
+    assert "blue drawer" in spans and "Denise" not in spans
+    assert answer_spans("Platform 6.", "Where does it leave?"), "without such a word any will do"
+
+
 def test_spans_are_of_the_kind_that_is_asked_for_if_there_are_such() -> None:
     assert answer_spans("She wears a green coat and a white hat.", "What colour is her coat?") == ["green", "white"]
     assert "pinch of salt" not in answer_spans(LINE, "How many cups?")
