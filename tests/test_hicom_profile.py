@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from hicom_agent import profiles
+from hicom_agent.agent import Budget
+from hicom_agent.build import Workspace
 from hicom_agent.cli import main
 from hicom_agent.errors import InputError, SetupError
 from hicom_agent.profiles import choose_profile
@@ -69,6 +71,11 @@ def test_what_a_film_is_about_is_told_from_clips_all_over_it(
     total_s, shown = answer["coverage"]["total_s"], answer["citations"]
     assert len(shown) > 1 and shown[0]["start_s"] < total_s / 4 and shown[-1]["end_s"] > 3 * total_s / 4
     assert all(cited["frame_id"] for cited in shown)
+    given = {"profile": "hicom-7b", "checkpoint": weights, "store": store}
+    work = Workspace(load_settings(given))
+    with work.store() as opened:
+        spent = work.agent(opened).ask(answer["citations"][0]["video_id"], "Summarize it", Budget(max_visual_tokens=0))
+    assert spent.abstained and spent.reason == "out of budget", "no clip is left to look at, and nothing was said"
 
 
 def test_a_budget_of_visual_tokens_is_kept_to(

@@ -9,9 +9,11 @@ from hicom_agent.agent.compose import Partial, Writer
 from hicom_agent.agent.evidence import Asked, Evidence, cap, cite, find_lines
 from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.join import cut_short, join_answers
-from hicom_agent.agent.loop import FILTER, Run
+from hicom_agent.agent.loop import Run
 from hicom_agent.agent.meter import Budget, Meter
+from hicom_agent.agent.observer import FILTER
 from hicom_agent.agent.options import Choice, choose
+from hicom_agent.agent.outline import name_frames
 from hicom_agent.agent.plan import split_question, understand
 from hicom_agent.agent.planner import Planner, go_on
 from hicom_agent.agent.route import ROUTED, num_routed, route
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Agent", "Budget", "Choice", "Viewer", "Writer", "join_answers"]
 
 ASKED = 8  # videos of an archive that one question is asked of
+NAMED_BY = 6  # frames of a clip by which it is named
 HITS = 3  # moments of one video among those of others
 NOT_FOUND = "I did not find this in the video."
 NOT_INDEXED = "Speech, or text on the screen, was left out when this video was indexed; index it again with it."
@@ -69,8 +72,7 @@ class Agent:
         """
         film = Film.of_profile(self.store, self.encoder, video_id)
         row, meter = film.row, Meter(budget or Budget())
-        run = Run(self.store, self.encoder, film, meter, self.writer, self.viewer)
-        run.rereads = self.rereads
+        run = Run(self.store, self.encoder, film, meter, self.writer, self.viewer, rereads=self.rereads)
         tasks = [read_task(part, row.duration_s) for part in split_question(question)]
         partials: list[Partial] = []
         for task in tasks:
@@ -173,14 +175,12 @@ class Agent:
         return choose(question, options, answer, self.writer, presence)
 
     def describe_clips(self, video_id: str) -> list[tuple[Clip, str]]:
-        """Return every clip with the names of what its middle frame shows."""
+        """Return every clip with the names of what it surely shows; none if that is nothing the encoder names."""
         film = Film.read(self.store, video_id)
-        middles = {clip.index: i[len(i) // 2] for clip in film.clips if (i := film.indices_in(clip))}
-        if not middles or film.row.profile != self.encoder.version:
+        if film.row.profile != self.encoder.version:
             return [(clip, "") for clip in film.clips]
-        names = self.encoder.describe(self.store.features(video_id, list(middles.values())), 3)
-        words = {index: ", ".join(name) for index, name in zip(middles, names, strict=True)}
-        return [(clip, words.get(clip.index, "")) for clip in film.clips]
+        named = [name_frames(self.store, self.encoder, film, film.indices_in(clip), NAMED_BY) for clip in film.clips]
+        return [(clip, ", ".join(names)) for clip, (names, _, _) in zip(film.clips, named, strict=True)]
 
     @staticmethod
     def _join(question: str, tasks: Sequence[Task], partials: Sequence[Partial], row: VideoRow, run: Run) -> Answer:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from hicom_agent.agent.confidence import How
 from hicom_agent.agent.evidence import SEEN_FROM, Evidence, Pick
-from hicom_agent.agent.plan import SubQuestion, wants_kind, wants_names
+from hicom_agent.agent.plan import SubQuestion, wants_names
 from hicom_agent.agent.reading import READ_FROM
 from hicom_agent.agent.rereading import LineReader
+from hicom_agent.agent.whole import wants_kind
 from hicom_agent.llm.grounding import content_words, neutralise, ungrounded
 from hicom_agent.llm.kinds import asked_kinds
 from hicom_agent.llm.spans import answer_spans, asked_values, has_kind, unmet
@@ -114,7 +115,7 @@ def _times(sub: SubQuestion, same: list[Evidence]) -> Partial:
     shown = sorted(same, key=lambda piece: piece.start_s)[:MAX_TIMES]
     spans = ", ".join(span(piece) for piece in shown)
     if sub.kind == "count":
-        text = f"{_times_word(len(same))}: {spans}"
+        text = f"{times_word(len(same))}: {spans}"
     elif sub.kind == "how long":
         total_s = sum(piece.end_s - piece.start_s for piece in same)
         text = f"About {total_s:.0f} seconds in all: {spans}"
@@ -125,7 +126,8 @@ def _times(sub: SubQuestion, same: list[Evidence]) -> Partial:
     return Partial(text, _mean_support(shown), tuple(shown), how="times")
 
 
-def _times_word(count: int) -> str:
+def times_word(count: int) -> str:
+    """Return how often, in words."""
     return "Once" if count == 1 else "Twice" if count == 2 else f"{count} times"
 
 

@@ -18,22 +18,28 @@ _LENGTH = re.compile(
     re.IGNORECASE,
 )
 _CLIPS = re.compile(
-    rf"^(?:in(?:to)? )?how many (?:clips|shots|scenes|cuts)"
+    rf"^(?:in(?:to)? )?how many (?:clips|shots|scenes)"
     rf"(?: (?:are there|are|does {_THE_FILM} have|is {_THE_FILM} cut into))?(?: in {_THE_FILM})?$",
     re.IGNORECASE,
 )
 
 
-def find_fact(question: str, film: Film) -> Partial | None:
-    """Return the answer to a question about the film as a file, None to any other; the whole film is cited."""
+def asks_fact(question: str) -> bool:
+    """Tell whether a question asks of the film as a file.
+
+    >>> asks_fact("How long is the video?"), asks_fact("How long is the bridge?")
+    (True, False)
+    """
     text = question.strip(" ?!.")
-    if _LENGTH.match(text):
+    return _LENGTH.match(text) is not None or _CLIPS.match(text) is not None
+
+
+def find_fact(question: str, film: Film) -> Partial:
+    """Return the answer to such a question; the whole film is cited, if it has pictures."""
+    if _LENGTH.match(question.strip(" ?!.")):
         told = f"{timecode(film.row.duration_s)} ({film.row.duration_s:.1f} seconds)"
-    elif _CLIPS.match(text):
+    else:
         num = len(film.clips)
         told = f"{num} clip{'' if num == 1 else 's'}, as scene detection splits it"
-    else:
-        return None
-    shown = film.frames[0].shown_by if film.frames else -1
-    whole = Evidence(film.video_id, "visual" if film.frames else "speech", 0.0, film.row.duration_s, 1.0, "", shown)
-    return Partial(told, 1.0, (whole,), how="listed")
+    used = [Evidence(film.video_id, "visual", 0.0, film.row.duration_s, 1.0, "", f.shown_by) for f in film.frames[:1]]
+    return Partial(told, 1.0, tuple(used), how="listed")

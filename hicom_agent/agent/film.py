@@ -41,7 +41,7 @@ class Encoder(Protocol):
         """Return for each packed frame how likely it shows what is asked for, 0 to 1; cheap enough for a film."""
 
     def describe(self, packed: dict[str, np.ndarray], limit: int) -> list[list[str]]:
-        """Return for each packed frame the names of what it shows, most likely first."""
+        """Return for each packed frame the names of what it likely shows, likeliest first; it may be none."""
 
 
 @dataclass(frozen=True, slots=True)

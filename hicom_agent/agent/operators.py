@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hicom_agent.agent.compose import VERB, Partial, span
+from hicom_agent.agent.compose import VERB, Partial, span, times_word
 from hicom_agent.agent.evidence import Evidence, Pick
 from hicom_agent.agent.plan import Kind
 from hicom_agent.agent.temporal import Task
@@ -32,8 +32,8 @@ def list_words(pieces: Sequence[Evidence], pick: Pick) -> Partial:
     return Partial("; ".join(lines) + more, min(piece.support for piece in shown), tuple(shown), how="listed")
 
 
-def list_times(kind: Kind, pieces: Sequence[Evidence]) -> Partial:
-    """Return when anything is said or written at all, or that it is."""
+def list_times(kind: Kind, pieces: Sequence[Evidence], pick: Pick) -> Partial:
+    """Return when anything is said or written at all, or that it is; or only the first or last time."""
     if not pieces:
         return Partial("", 0.6, (), "not seen", how="listed")
     spans: list[tuple[float, float]] = []
@@ -42,6 +42,7 @@ def list_times(kind: Kind, pieces: Sequence[Evidence]) -> Partial:
             spans[-1] = (spans[-1][0], max(spans[-1][1], piece.end_s))
         else:
             spans.append((piece.start_s, piece.end_s))
+    spans = spans[:1] if pick == "first" else spans[-1:] if pick == "last" else spans
     told = ", ".join(span(replace(pieces[0], start_s=start, end_s=end)) for start, end in spans[:MAX_SPANS])
     told += f" and {len(spans) - MAX_SPANS} more" if len(spans) > MAX_SPANS else ""
     total_s = sum(end - start for start, end in spans)
@@ -49,7 +50,7 @@ def list_times(kind: Kind, pieces: Sequence[Evidence]) -> Partial:
     texts = {
         "whether": f"Yes, something is {verbs} at {told}",
         "how long": f"About {total_s:.0f} seconds in all: {told}",
-        "count": f"{len(spans)} times: {told}",
+        "count": f"{times_word(len(spans))}: {told}",
     }
     used = tuple(min(pieces, key=lambda piece: abs(piece.start_s - start)) for start, _ in spans[:MAX_SPANS])
     return Partial(texts.get(kind, f"Something is {verbs} at {told}"), 1.0, used, how="listed")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hicom_agent.agent.confidence import log_odds
+from hicom_agent.agent.facts import asks_fact
 from hicom_agent.agent.plan import understand
 from hicom_agent.llm.grounding import content_words, neutralise
 from hicom_agent.prompts import load_prompt
@@ -45,16 +46,19 @@ def choose(
         raise ValueError(f"need two different options at least, got {list(options)}")
     logits = [0.0] * len(options)
     quotes = [citation.quote for citation in answer.citations if citation.quote]
+    quotes += [answer.answer] if asks_fact(question) else []
     if quotes:
         lines = [f"- {neutralise(quote)}" for quote in quotes]
         user = load_prompt("answer", evidence="\n".join(lines), question=question)
         logits = model().score(load_prompt("answer_system"), user, options)
-        held = {word for text in (*quotes, answer.answer) for word in content_words(text)}
+        told = answer.answer if len(answer.answer.splitlines()) == 1 else ""  # parts of a question are told with it
+        held = {word for text in (*quotes, told) for word in content_words(text)}
         logits = [
             logit + HELD * bool(words and words <= held)
             for logit, words in ((logit, set(content_words(o))) for logit, o in zip(logits, options, strict=True))
         ]
-    if "visual" in understand(question).sources and not (quotes and not answer.abstained):
+    sub = understand(question)
+    if "visual" in sub.sources and (sub.kind == "outline" or answer.abstained or not quotes):
         logits = [logit + log_odds(presence(option)) for logit, option in zip(logits, options, strict=True)]
     weights = [math.exp(logit - max(logits)) for logit in logits]
     likelihoods = {o: round(weight / sum(weights), 4) for o, weight in zip(options, weights, strict=True)}

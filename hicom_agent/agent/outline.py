@@ -31,7 +31,7 @@ LOOKS = "looks like"
 NAMES = 3  # of what is seen in a stretch
 QUOTES = 8  # lines that an outline quotes of what is said, and of what is written, at least one of each stretch
 QUOTE_CHARS = 120
-LETTERS = 3  # that a line on the screen needs to be worth quoting
+SIGNS, CJK = 3, 0x3040  # letters or figures that make a line worth quoting; from here on a sign is a syllable or more
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def split_film(clips: Sequence[Clip], window: Window, limit: int = STRETCHES) ->
 
     def part(clip: Clip) -> int:
         middle_s = (max(clip.start_s, first_s) + min(clip.end_s, last_s)) / 2
-        return int(limit * (middle_s - first_s) / max(last_s - first_s, 1e-9))
+        return min(limit - 1, int(limit * (middle_s - first_s) / max(last_s - first_s, 1e-9)))
 
     parts = [tuple(clips) for _, clips in groupby(inside, part)]
     return [Stretch(max(first_s, some[0].start_s), min(last_s, some[-1].end_s), some) for some in parts]
@@ -65,11 +65,12 @@ def split_film(clips: Sequence[Clip], window: Window, limit: int = STRETCHES) ->
 def outline(
     store: Store, encoder: Encoder, film: Film, window: Window, sources: Collection[Modality], pick: Pick = ""
 ) -> Partial:
-    """Return what the film holds in the window; of it only the first or last stretch if one of them is wanted."""
-    stretches = split_film(film.clips, window)
-    if pick:
-        stretches = stretches[:1] if pick == "first" else stretches[-1:]
-    told = [(stretch, _hold(store, encoder, film, stretch, sources, len(stretches))) for stretch in stretches]
+    """Return what the film holds in the window; of it only the first or last clip if one of them is wanted."""
+    stretches = _choose(film.clips, window, pick)
+    if not stretches:
+        return Partial("", 0.6, (), "not seen", how="listed")
+    first_s, num_quotes = stretches[0].start_s, max(1, QUOTES // len(stretches))
+    told = [(each, _hold(store, encoder, film, each, sources, first_s, num_quotes)) for each in stretches]
     used = [piece for _, pieces in told for piece in pieces]
     if not used:
         return Partial("", 0.6, (), "not seen", how="listed")
@@ -78,11 +79,15 @@ def outline(
     return Partial("\n".join(lines), confidence, tuple(used), how="listed")
 
 
-def spread_clips(film: Film, window: Window, limit: int) -> list[int]:
-    """Return the numbers of at most `limit` clips with frames all over the window, the longest of each stretch."""
-    watched = [clip for clip in film.clips if film.indices_in(clip)]
-    stretches = split_film(watched, window, limit)
+def spread_clips(film: Film, window: Window, pick: Pick = "") -> list[int]:
+    """Return the numbers of clips with frames all over the window, the longest of each stretch."""
+    stretches = _choose([clip for clip in film.clips if film.indices_in(clip)], window, pick)
     return [max(stretch.clips, key=lambda clip: clip.end_s - clip.start_s).index for stretch in stretches]
+
+
+def _choose(clips: Sequence[Clip], window: Window, pick: Pick) -> list[Stretch]:
+    stretches = split_film(clips, window, len(clips) if pick else STRETCHES) if clips else []
+    return stretches[:1] if pick == "first" else stretches[-1:] if pick == "last" else stretches
 
 
 def show_clips(film: Film, clips: Sequence[Clip], support: float) -> tuple[Evidence, ...]:
@@ -95,17 +100,22 @@ def show_clips(film: Film, clips: Sequence[Clip], support: float) -> tuple[Evide
 
 
 def _hold(
-    store: Store, encoder: Encoder, film: Film, stretch: Stretch, sources: Collection[Modality], num_stretches: int
+    store: Store,
+    encoder: Encoder,
+    film: Film,
+    stretch: Stretch,
+    sources: Collection[Modality],
+    from_s: float,
+    num_quotes: int,
 ) -> list[Evidence]:
-    """Return what a stretch holds, in the order in which it is told."""
+    """Return what a stretch holds, in the order in which it is told; lines that began before `from_s` begin there."""
     found = _seen(store, encoder, film, stretch) if "visual" in sources else []
     for kind in KINDS:
         if MODALITY[kind] in sources:
             inside = read_words(store, kind, film.video_id, (stretch.start_s, stretch.end_s))
-            inside = [piece for piece in inside if stretch.start_s <= piece.start_s < stretch.end_s]
-            inside = [piece for piece in inside if sum(letter.isalpha() for letter in piece.text) >= LETTERS]
+            inside = [p for p in inside if stretch.start_s <= max(p.start_s, from_s) < stretch.end_s and _is_text(p)]
             vectors = store.vectors(film.video_id, kind)[[piece.index for piece in inside]] if inside else None
-            found += _typical(inside, vectors, max(1, QUOTES // num_stretches))
+            found += _typical(inside, vectors, num_quotes)
     return found
 
 
@@ -113,31 +123,49 @@ def _typical(pieces: Sequence[Evidence], vectors: np.ndarray | None, limit: int)
     """Return the pieces nearest to what all of them are about, in time order, none twice with the same words."""
     if vectors is None:
         return []
-    order = np.argsort(-(vectors @ vectors.mean(axis=0)), kind="stable")
-    chosen = {clean_text(pieces[i].text).casefold(): pieces[i] for i in reversed(order)}
-    best = sorted(chosen.values(), key=lambda piece: order.tolist().index(pieces.index(piece)))[:limit]
-    return sorted(best, key=lambda piece: piece.start_s)
+    chosen: dict[str, Evidence] = {}
+    for i in np.argsort(-(vectors @ vectors.mean(axis=0)), kind="stable"):
+        chosen.setdefault(clean_text(pieces[i].text).casefold(), pieces[i])
+    return sorted(list(chosen.values())[:limit], key=lambda piece: piece.start_s)
 
 
-def _seen(store: Store, encoder: Encoder, film: Film, stretch: Stretch) -> list[Evidence]:
-    """Return the surest moment of a stretch, with the names of what is surely seen in it."""
-    inside = [i for clip in stretch.clips for i in film.indices_in(clip)]
-    inside = [i for i in inside if stretch.start_s <= film.frames[i].time_s < stretch.end_s]
-    chosen = inside[:: max(1, len(inside) // FRAMES)]
+def _is_text(piece: Evidence) -> bool:
+    """Tell whether a line is worth quoting: three letters or figures, or two of a script that needs fewer."""
+    signs = [sign for sign in piece.text if sign.isalnum()]
+    return len(signs) >= SIGNS or (len(signs) >= 2 and ord(max(signs)) >= CJK)
+
+
+def name_frames(
+    store: Store, encoder: Encoder, film: Film, indices: Sequence[int], limit: int = FRAMES
+) -> tuple[list[str], int, float]:
+    """Return what sampled frames surely show, surest first, the frame that shows the first of it, and how surely.
+
+    About `limit` of the frames are looked at.
+    """
+    chosen = indices[:: max(1, len(indices) // limit)]
     if not chosen:
-        return []
+        return [], -1, 0.0
     features = store.features(film.video_id, chosen)
     names = dict.fromkeys(name for some in encoder.describe(features, NAMES) for name in some)
     presence = {name: encoder.scan(name, features) for name in names}
     sure = {name: strength(values) for name, values in presence.items() if strength(values) >= NAMED_FROM}
     best = sorted(sure, key=lambda name: -sure[name])[:NAMES]
     if not best:
+        return [], -1, 0.0
+    return best, chosen[int(np.argmax(presence[best[0]]))], sure[best[0]]
+
+
+def _seen(store: Store, encoder: Encoder, film: Film, stretch: Stretch) -> list[Evidence]:
+    """Return the surest moment of a stretch, with the names of what is surely seen in it."""
+    inside = [i for clip in stretch.clips for i in film.indices_in(clip)]
+    inside = [i for i in inside if stretch.start_s <= film.frames[i].time_s < stretch.end_s]
+    names, frame, support = name_frames(store, encoder, film, inside)
+    if not names:
         return []
-    frame = chosen[int(np.argmax(presence[best[0]]))]
     clip = next(clip for clip in stretch.clips if frame in film.indices_in(clip))
     start_s, end_s = max(clip.start_s, stretch.start_s), min(clip.end_s, stretch.end_s)
     shown = film.frames[frame].shown_by
-    return [Evidence(film.video_id, "visual", start_s, end_s, sure[best[0]], ", ".join(best), shown)]
+    return [Evidence(film.video_id, "visual", start_s, end_s, support, ", ".join(names), shown)]
 
 
 def _line(stretch: Stretch, pieces: Sequence[Evidence]) -> str:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from hicom_agent.llm.kinds import asked_kinds
+from hicom_agent.agent.whole import asks_for_any, asks_outline, asks_to_find, asks_transcript
 from hicom_agent.llm.spans import unmet
 from hicom_agent.types import Modality
 
@@ -17,11 +17,8 @@ _SPLIT = re.compile(
     rf"[,;]?\s+(?:and|or)\s+(?:also\s+)?(?=(?:(?:at|by|for|from|in|on|to|with)\s+)?{ASKING}\b)|\?\s+(?=\w)",
     re.IGNORECASE,
 )
-_EITHER = re.compile(
-    r"^((?:is|are|was|were) there(?: any)?|(?:do|can) (?:we|you) see)"
-    r" ((?:an? |the |any )?[\w -]+?),? or ((?:an? |the |any )?[\w -]+)$",
-    re.IGNORECASE,
-)
+_ONE = r"(?:an?|the|any) [\w-]+(?: [\w-]+)?"
+_EITHER = re.compile(rf"^((?:is|are|was|were) there|(?:do|can) (?:we|you) see) ({_ONE}),? or ({_ONE})$", re.IGNORECASE)
 _WHEN = re.compile(
     r"^(?:when|since when|until when)\b|\b(?:at what|what|which) (?:time|moment|point|second|minute|timestamp)s?\b"
     r"(?:.*\b(?:in|of) the (?:film|video|clip|footage|recording)\b)?",
@@ -31,8 +28,8 @@ _COUNT = re.compile(r"\bhow (?:many times|often)\b|\bon how many occasions\b", r
 _LONG = re.compile(r"\bhow long (?:is|are|does|do|was|were|did)\b", re.IGNORECASE)
 _WHETHER = re.compile(r"^(?:is|are|was|were|does|do|did|can|could|has|have|will)\b", re.IGNORECASE)
 _SAID = re.compile(
-    r"\b(?:say|says|said|saying|tell|tells|told|mention|mentions|mentioned|speak|speaks|spoke|spoken|speaking|talk"
-    r"|talks|talked|talking|explain|explains|explained|hear|heard|narrator|narration|speaker|voice|announce[ds]?"
+    r"\b(?:say|says|said|saying|tell|tells|told|mention|mentions|mentioned|speak|speaks|spoke|spoken|talk"
+    r"|talks|talked|talking about|explain|explains|explained|hear|heard|narrator|narration|speaker|voice|announce[ds]?"
     r"|according to)\b",
     re.IGNORECASE,
 )
@@ -41,20 +38,19 @@ _WRITTEN = re.compile(
     r"reads|labels?|labelled|chapters?|posters?|cards?|notices?|banners?|recipes?|timetables?|menus?|price list)\b",
     re.IGNORECASE,
 )
-_TRANSCRIPT = re.compile(r"\btranscripts?\b|\b(?:everything|all)(?: that)?(?: is| was|'s)? said\b", re.IGNORECASE)
 _ONLY_TOLD = re.compile(  # no picture shows it
-    r"\b(?:pay|pays|paid|costs?|prices?|fees?|charges?|know|knows|think|thinks|believes?|wants?|allowed|means?|meaning|called"
-    r"|named|names?|numbers?|address(?:es)?|recommends?|advises?|warns?)\b",
+    r"\b(?:pay|pays|paid|costs?|prices?|fees?|charges?|know|knows|think|thinks|believes?|wants?|allowed|means?|meaning"
+    r"|called|named|names?|numbers?|address(?:es)?|recommends?|advises?|warns?)\b",
     re.IGNORECASE,
 )
 _SIGN_SAYS = re.compile(
-    r"\b(?:signs?|cards?|notices?|labels?|posters?|banners?|slides?|captions?|titles?|texts?|headlines?|screens?"
-    r"|boards?)\b.*\b(?:say|says|said|tell|tells|told)\b(?! about)",
+    r"^what (?:do|does|did) (?:the|that|this|these|those)(?: [\w-]+){0,3}? (?:signs?|cards?|notices?|labels?|posters?"
+    r"|banners?|slides?|captions?|titles?|texts?|headlines?|screens?|boards?)(?: [\w-]+){0,3}? (?:say|tell)\b"
+    r"(?! about)",
     re.IGNORECASE,
 )
 _MEDIUM = re.compile(
     r"\b(?:narrator|narration|speaker|voice|say|says|said|tell|tells|told|mention(?:s|ed)?|hear|heard|according to|"
-    r"speaks?|speaking|spoken|talks?|talking|"
     r"title(?: card)?|captions?|subtitles?|slides?|signs?|cards?|notices?|banners?|posters?|labels?|text|words?|"
     r"written|writes?|reads?|screen|on-screen|"
     r"shown|shows?|appears?|film|video|clip|footage|scene|moment)\b",
@@ -67,37 +63,6 @@ _SHOWN = re.compile(  # said of things and of words on the screen alike
 _SEEN = re.compile(
     r"\b(?:see|sees|seen|visible|look|looks|looking|picture|image|in view|on camera|in the picture|"
     r"drives?|driving|rides?|riding|walks?|walking|runs?|running|comes? into|enters?|passes|crosses)\b",
-    re.IGNORECASE,
-)
-
-
-_FILM = (
-    r"(?:(?:the|this|that|my|these|those)(?: whole| entire)? )?"
-    r"(?:film|video|clip|footage|movie|recording|scene|picture)s?"
-)
-_SUMMARY = re.compile(r"\b(?:summar(?:y|i[sz]e[sd]?)|synopsis|overview|outline|gist)\b", re.IGNORECASE)
-_DESCRIBE = re.compile(
-    rf"^(?:please )?(?:(?:can|could) you )?(?:describe|tell (?:me|us)(?: all)? about) (?:what happens in )?{_FILM}$",
-    re.IGNORECASE,
-)
-_WHAT = re.compile(
-    rf"^what(?:'s)?\b(?: (?:objects?|things?|kinds? of things|sorts? of things))?(?: all)?\b"
-    rf"(?=.*\b(?:happen(?:s|ed|ing)?|go(?:es|ing) on|about|see|seen|visible|shown?|shows|contain|in {_FILM})\b)"
-    rf"(?: |is|are|was|can|could|do|does|did|be|being|you|we|one|I|there|it|happen(?:s|ed|ing)?|go(?:es|ing)|on|about"
-    rf"|see|seen|visible|shown?|shows|contain|in|all|here|{_FILM})*$",
-    re.IGNORECASE,
-)
-_FIND = re.compile(
-    r"^(?:please )?(?:(?:can|could) you )?(?:find|show(?: me| us)?|search for|look for|locate|list|give me|get me)\b"
-    r"(?!.*\bwhat\b)"
-    r"|^(?:all |the )*(?:times?|timestamps?|moments?|occurrences|appearances) (?:of|with|when|where|in which)\b",
-    re.IGNORECASE,
-)
-_NAME_ALONE = re.compile(rf"^(?!(?:{ASKING}|and|but|then)\b)(?:(?:an?|the) )?[\w-]+(?: [\w-]+){{0,2}}$", re.IGNORECASE)
-_KIND_OF = re.compile(
-    r"^(?:what|which)(?: kinds? of| sorts? of| types? of)?"
-    r" (?!(?:is|are|was|were|do|does|did|can|could|has|have|else)\b)\w+"
-    r" (?:is|are|was|were|do|does|did|can|could|appears?|comes?)\b",
     re.IGNORECASE,
 )
 _NOT_NAMES = re.compile(
@@ -131,7 +96,7 @@ def names_nothing(sub: SubQuestion) -> bool:
     >>> names_nothing(understand("What is written")), names_nothing(understand("What is said about the ferry"))
     (True, False)
     """
-    if _TRANSCRIPT.search(sub.text):
+    if asks_transcript(sub.text):
         return True
     return sub.kind == "open" and not _WHO.match(sub.text) and not unmet(sub.about, [""])
 
@@ -143,15 +108,6 @@ def wants_names(question: str) -> bool:
     (True, False)
     """
     return _NOT_NAMES.search(question.strip(" ?.!")) is None
-
-
-def wants_kind(question: str) -> bool:
-    """Tell whether a question asks which one of a kind is seen.
-
-    >>> wants_kind("What kind of animal is shown?"), wants_kind("What is the animal holding?")
-    (True, False)
-    """
-    return _KIND_OF.match(question.strip()) is not None
 
 
 def split_question(question: str) -> list[str]:
@@ -178,9 +134,9 @@ def understand(question: str) -> SubQuestion:
 
 def _kind(question: str) -> Kind:
     text = question.strip(" ?!.")
-    if _TRANSCRIPT.search(text):
+    if asks_transcript(text):
         return "open"
-    if any(pattern.search(text) for pattern in (_SUMMARY, _DESCRIBE, _WHAT)):
+    if asks_outline(text):
         return "outline"
     if _COUNT.search(text):
         return "count"
@@ -192,14 +148,15 @@ def _kind(question: str) -> Kind:
         r"\b(?:film|video|clip|footage|recording|moment|timestamp)\b", text, re.IGNORECASE
     ):
         return "when"
-    if _FIND.match(text) or (_NAME_ALONE.match(question.strip()) and not asked_kinds(text)):
+    if asks_to_find(text):
         return "when"
     return "whether" if _WHETHER.match(text) else "open"
 
 
 def _sources(question: str) -> tuple[Modality, ...]:
-    if _TRANSCRIPT.search(question):
-        return ("speech",)
+    any_of = "speech" if asks_transcript(question) else asks_for_any(question)
+    if any_of is not None:
+        return (any_of,)
     if _SIGN_SAYS.search(question):
         return ("text",)
     if _SAID.search(question):

@@ -28,8 +28,8 @@ def line_support(question: str, about: str, own: str, context: str, cosine: floa
     that names nothing in particular ("Is there a person?", "What is that?"), and no kind of answer, is met by no line
     that shares no word with it.
     """
-    of_any_kind = topical or has_kind("", question)
-    if of_any_kind and not is_particular(about) and set(content_words(about)).isdisjoint(content_words(own)):
+    words, of_any_kind = set(content_words(about)), topical or has_kind("", question)
+    if of_any_kind and not is_particular(about) and (words or not topical) and words.isdisjoint(content_words(own)):
         return 0.0
     seen = compare(question, about, own, context, cosine)
     if topical:

@@ -13,6 +13,7 @@ from typing import Literal
 from hicom_agent.agent.clock import CLOCK, FILM, read_clock
 from hicom_agent.agent.evidence import ALWAYS, Pick, Window
 from hicom_agent.agent.plan import understand
+from hicom_agent.agent.whole import is_thing_alone
 
 Relation = Literal["before", "after"]
 
@@ -170,7 +171,7 @@ def _asks_of_film(main: str) -> bool:
 
 def _is_filmic(main: str) -> bool:
     """Return whether the words before "after" ask of the film, and not of what is told in it."""
-    return bool(_FILMIC.search(main)) or understand(main).kind != "open"
+    return bool(_FILMIC.search(main)) or (understand(main).kind != "open" and not is_thing_alone(main))
 
 
 def _is_event(text: str) -> bool:

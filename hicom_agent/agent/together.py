@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hicom_agent.agent.evidence import Window
+from hicom_agent.agent.facts import asks_fact
 from hicom_agent.agent.film import Encoder, Film, compress_under, open_look
 from hicom_agent.agent.plan import split_question, understand
 from hicom_agent.agent.sight import choose_clips, num_clips
@@ -23,11 +24,8 @@ def first_looks(question: str, duration_s: float) -> list[tuple[str, int, Window
         anchors = [anchor.text for anchor in task.anchors[:1] if not anchor.is_answer_before]
         subs = [understand(anchor_question(name)[0]) for name in task.rivals or anchors]
         subs = subs or ([] if task.anchors else [understand(task.text)])
-        found += [
-            (sub.text, num_clips(sub.kind), task.window)
-            for sub in subs
-            if "visual" in sub.sources and sub.kind != "outline"
-        ]
+        looked = [s for s in subs if "visual" in s.sources and s.kind != "outline" and not asks_fact(s.text)]
+        found += [(sub.text, num_clips(sub.kind), task.window) for sub in looked]
     return found
 
 

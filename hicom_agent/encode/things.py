@@ -72,12 +72,6 @@ class Vocabulary:
             i, after_preposition = i + len(name), False
         return things
 
-    def name_of(self, classes: Iterable[int]) -> str:
-        """Return the narrowest everyday name that covers all `classes`, "" if none does."""
-        wanted = set(classes)
-        fitting = [(len(found), name) for name, found in self._classes.items() if wanted <= set(found)]
-        return " ".join(min(fitting)[1]) if fitting else ""
-
     def _longest_name(self, words: list[str], start: int) -> tuple[str, ...]:
         for length in range(min(LONGEST, len(words) - start), 0, -1):
             name = tuple(words[start : start + length])
@@ -98,8 +92,9 @@ class Vocabulary:
             elif line.strip():
                 names, _, numbers = line.partition(":")
                 classes = tuple(sorted(set(_expand(numbers))))
-                if classes and not (person and self.everyday):  # of persons the most general only
-                    self.everyday[names.split(",")[0]] = classes
+                name = names.split(",")[0]
+                if classes and (not person or name == "person"):
+                    self.everyday[name] = classes
                 for name in names.split(","):
                     key = tuple(singular(word) for word in name.split())
                     self._classes[key] = classes

@@ -125,7 +125,8 @@ def test_an_anchor_that_is_not_there_is_named(ask: Callable[[str], Answer]) -> N
 
 def test_what_the_index_knows_of_the_film_is_told_from_it(ask: Callable[[str], Answer]) -> None:
     assert ask("How long is the video?").answer == "00:01:40 (100.0 seconds)"
-    assert ask("What is the duration of this film?").citations[0].end_s == 100
+    assert not ask("What is the duration of this film?").abstained
+    assert not ask("How many scenes are there in the second half?").answer.startswith("1 clip")
     assert ask("How many scenes are there?").answer.startswith("1 clip,")
 
 
@@ -135,6 +136,9 @@ def test_that_anything_is_said_or_written_is_told_by_its_times(ask: Callable[[st
     assert cited(ask("Is there any text on the screen after 0:50?")) == [60, 90]
     assert ask("Is anyone speaking between 0:15 and 0:25?").abstained
     assert cited(ask("What does the sign say?")) == [0, 20, 60, 90]
+    assert cited(ask("When is something written for the last time?")) == [90]
+    assert ask("How often does anyone speak?").answer.startswith("4 times: ")
+    assert cited(ask("When is the first sign shown?")) == [0]
 
 
 def test_how_long_is_answered_by_what_is_told(store: Store, encoder: NanoEncoder, small: SmallTextModel) -> None:

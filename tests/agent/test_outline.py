@@ -74,6 +74,8 @@ def make(work: Workspace, video_id: str, said: list[Utterance], written: list[Sc
         "What objects are there in this video?",
         "What things can be seen in the footage?",
         "What is going on here?",
+        "Can you please give me a quick overview of the film",
+        "What happened?",
     ],
 )
 def test_questions_about_the_whole_are_told_from_others(question: str) -> None:
@@ -95,6 +97,12 @@ def test_questions_about_the_whole_are_told_from_others(question: str) -> None:
         "Describe the red car",
         "What is the name of the film?",
         "How many objects are in the video?",
+        "When is the overview map shown?",
+        "Who gives the summary?",
+        "Is there a summary of donations?",
+        "What is the outline of the house painted in?",
+        "What does it contain?",
+        "Summarize the recipe",
     ],
 )
 def test_what_asks_for_one_thing_is_no_outline(question: str) -> None:
@@ -113,6 +121,8 @@ def test_a_film_is_told_in_order_with_its_typical_lines_each_once(work: Workspac
         assert not answer.abstained and len(answer.steps) == 1
         narrow = work.agent(store).ask("a" * 16, "What happens between 0:35 and 0:48?")
         assert [citation.start_s for citation in narrow.citations] == [41]
+        inside = work.agent(store).ask("a" * 16, "What is shown at 0:55?")
+        assert "The end" in inside.answer, "it was on the screen before"
         assert work.agent(store).ask("b" * 16, "Summarize the video").abstained, "nothing is known of it"
 
 
@@ -135,7 +145,7 @@ def test_stretches_cover_the_window_and_no_more() -> None:
 def test_an_outline_compresses_nothing_beforehand(work: Workspace) -> None:
     assert first_looks("What happens in this video?", 60.0) == []
     with work.store() as store:
-        assert spread_clips(Film.read(store, "a" * 16), ALWAYS, 4) == [], "clips without frames show nothing"
+        assert spread_clips(Film.read(store, "a" * 16), ALWAYS) == [], "clips without frames show nothing"
 
 
 def test_a_real_film_is_outlined_by_what_it_shows(footage: Path, nano: Path, tmp_path: Path) -> None:

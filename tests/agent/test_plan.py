@@ -27,6 +27,10 @@ from hicom_agent.agent.plan import split_question, understand
         ("phone number?", "open"),
         ("Why?", "open"),
         ("Show me what is written", "open"),
+        ("Give me the price of the boat", "open"),
+        ("Find out who won", "open"),
+        ("Show me how it works", "open"),
+        ("Thanks", "open"),
     ],
 )
 def test_the_kind_of_answer_is_read_from_the_wording(question: str, kind: str) -> None:
@@ -44,6 +48,8 @@ def test_the_kind_of_answer_is_read_from_the_wording(question: str, kind: str) -
         ("What does she say about the sign?", ("speech",)),
         ("Is anyone speaking?", ("speech",)),
         ("Give me the transcript", ("speech",)),
+        ("While the sign is shown, what is said?", ("speech",)),
+        ("Is someone talking on a phone?", ("speech", "text", "visual")),
         ("Do children pay?", ("speech", "text")),
         ("What is the phone number?", ("speech", "text")),
     ],
@@ -61,4 +67,5 @@ def test_a_compound_question_is_split_and_a_plain_one_is_not() -> None:
     assert len(split_question("How much does one night cost, and on which day is it closed?")) == 2
     assert split_question("who?") == ["who?"]
     assert split_question("Is there a dog or a red car?") == ["Is there a dog", "Is there a red car"]
-    assert len(split_question("Is it open on Monday or Tuesday?")) == 1
+    for whole in ("Is it open on Monday or Tuesday?", "Is there a red or blue car?", "Is there a car before or after?"):
+        assert len(split_question(whole)) == 1

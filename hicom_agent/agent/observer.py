@@ -1,0 +1,194 @@
+"""One step: what the memory holds of one sub-question, from what is said, written and seen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from hicom_agent.agent.compose import Partial, Writer, compose
+from hicom_agent.agent.evidence import (
+    ALWAYS,
+    KINDS,
+    MODALITY,
+    Asked,
+    Evidence,
+    Pick,
+    Window,
+    find_words,
+    overlaps,
+    read_words,
+)
+from hicom_agent.agent.facts import asks_fact, find_fact
+from hicom_agent.agent.film import Encoder, Film
+from hicom_agent.agent.meter import Meter
+from hicom_agent.agent.operators import list_times, list_words
+from hicom_agent.agent.outline import outline, show_clips, spread_clips
+from hicom_agent.agent.plan import SubQuestion, names_nothing
+from hicom_agent.agent.rereading import LineReader, reread
+from hicom_agent.agent.sight import CLIPS_FOR_ALL, Sight, look, num_clips
+from hicom_agent.agent.view import Viewer, view
+from hicom_agent.agent.whole import asks_for_any
+from hicom_agent.llm.grounding import content_words
+
+if TYPE_CHECKING:
+    from hicom_agent.memory import Store
+
+WORDS = 12  # utterances or texts looked at per question
+WORDS_IN_WINDOW = 200  # where every occurrence counts, or before those outside of a window are left out
+WIDEN_FROM = 0.7  # support that words need when the wording asked for the picture
+FILTER = 0.25  # pieces below this are not shown to the language model
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One sub-question, and which of its moments count."""
+
+    sub: SubQuestion
+    window: Window = ALWAYS
+    pick: Pick = ""
+    why: str = ""
+    wide: bool = False  # look at more clips
+
+
+class Observer:
+    """Answers one wish at a time about one film, and meters what that takes."""
+
+    def __init__(
+        self,
+        store: Store,
+        encoder: Encoder,
+        film: Film,
+        meter: Meter,
+        writer: Callable[[], Writer],
+        viewer: Callable[[], Viewer] | None,
+        *,
+        rereads: bool,
+    ) -> None:
+        """With `rereads` the writer is one that reads lines a second time."""
+        self._store, self._encoder, self._film, self._meter = store, encoder, film, meter
+        self._writer, self._viewer, self._rereads = writer, viewer, rereads
+        self.num_more = 0  # likely clips that the last wish did not look at
+
+    def answer(self, wish: Wish) -> Partial:
+        """Return what is known of a wish."""
+        sub = wish.sub
+        self.num_more = 0
+        if asks_fact(sub.text) and wish.window == ALWAYS:
+            return find_fact(sub.text, self._film)
+        told = "visual" not in sub.sources
+        any_line = told and sub.kind in ("when", "count", "how long") and not content_words(sub.about)
+        if asks_for_any(sub.text) or any_line:
+            return list_times(sub.kind, self._all_words(sub, wish.window), wish.pick)
+        if sub.kind == "outline":
+            return self._outline(wish)
+        if names_nothing(sub) and (told or (len(sub.sources) > 1 and (wish.pick or wish.window != ALWAYS))):
+            listed = list_words(self._all_words(sub, wish.window), wish.pick)
+            if told or not listed.abstained:
+                return listed
+        if sub.kind == "how long" and len(sub.sources) > 1:
+            length = self._from_words(replace(wish, sub=replace(sub, kind="open")))
+            return self._from_all(wish, []) if length.abstained else length
+        return self._from_all(wish, self._words(sub, wish.window))
+
+    def _from_words(self, wish: Wish) -> Partial:
+        """Return what is told, and not how long or when it is seen."""
+        words = self._words(wish.sub, wish.window)
+        with self._reading():
+            partial = compose(wish.sub, _choose(wish.sub, words, Sight()), self._writer_in_time(), wish.pick)
+        self._meter.llm_tokens += partial.llm_tokens
+        return partial
+
+    def _from_all(self, wish: Wish, words: list[Evidence]) -> Partial:
+        sub, meter = wish.sub, self._meter
+        sight = self._look(wish)
+        with self._reading():
+            partial = compose(sub, _choose(sub, words, sight), self._writer_in_time(), wish.pick)
+            if self._viewer is not None and sight.looked_at and _is_visual(sub, partial) and not meter.budget.is_over:
+                partial, seen = view(sub, sight, self._film, self._store, self._encoder, self._viewer())
+                meter.add_view(seen)
+        meter.llm_tokens += partial.llm_tokens
+        return partial
+
+    def _outline(self, wish: Wish) -> Partial:
+        """Return what the film holds in a window: as a model that sees tells it of clips all over it, or as a list."""
+        sub, film, meter = wish.sub, self._film, self._meter
+        if self._viewer is not None and "visual" in sub.sources and film.frames and not meter.budget.is_over:
+            near = spread_clips(film, wish.window, wish.pick)
+            sight = self._look(replace(wish, wide=False), replace(film, near=near), len(near))
+            if sight.looked_at:
+                with self._reading():
+                    partial, seen = view(sub, sight, film, self._store, self._encoder, self._viewer())
+                meter.add_view(seen)
+                meter.llm_tokens += partial.llm_tokens
+                if not partial.abstained:
+                    clips = [each.clip for each in sight.looked_at]
+                    return replace(partial, used=show_clips(film, clips, partial.confidence))
+        began_s = time.monotonic()
+        told = outline(self._store, self._encoder, film, wish.window, sub.sources, wish.pick)
+        meter.retrieval_s += time.monotonic() - began_s
+        return told
+
+    def _writer_in_time(self) -> Callable[[], Writer] | None:
+        return None if self._meter.budget.is_over else self._writer
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Meter the time of a language model."""
+        began_s = time.monotonic()
+        yield
+        self._meter.llm_s += time.monotonic() - began_s
+
+    def _all_words(self, sub: SubQuestion, window: Window) -> list[Evidence]:
+        wanted = [kind for kind in KINDS if MODALITY[kind] in sub.sources] or KINDS
+        found = [piece for kind in wanted for piece in read_words(self._store, kind, self._film.video_id, window)]
+        return sorted(found, key=lambda piece: (piece.start_s, piece.end_s))
+
+    def _words(self, sub: SubQuestion, window: Window) -> list[Evidence]:
+        began_s = time.monotonic()
+        asked = Asked(sub.text, self._encoder.encode_texts([sub.text])[0], sub.about, topical=sub.kind != "open")
+        few, videos = window == ALWAYS and sub.kind in ("open", "whether"), [self._film.video_id]
+        limit = WORDS if few else WORDS_IN_WINDOW
+        found = [piece for kind in KINDS for piece in find_words(self._store, kind, asked, videos, limit)]
+        found = [piece for piece in found if overlaps(piece.start_s, piece.end_s, window)]
+        self._meter.retrieval_s += time.monotonic() - began_s
+        model = self._writer() if self._rereads and sub.kind == "open" and not self._meter.budget.is_over else None
+        return reread(sub, found, model) if isinstance(model, LineReader) else found
+
+    def _look(self, wish: Wish, film: Film | None = None, limit: int = 0) -> Sight:
+        """Return what looking comes to; at `limit` clips, else at as many as such a wish wants."""
+        sub, film, meter = wish.sub, film or self._film, self._meter
+        if not film.frames or "visual" not in sub.sources:
+            return Sight()
+        began_s = time.monotonic()
+        limit = limit or (CLIPS_FOR_ALL if wish.wide else num_clips(sub.kind))
+        sight = look(self._store, self._encoder, film, sub.text, limit, meter.left, wish.window)
+        meter.add_sight(sight.compressed, sight.recalled, counts=self._viewer is None)
+        if sight.num_left:
+            found = sight.num_left + len(sight.looked_at)
+            meter.cut_short(f"{sight.num_left} of {found} likely clips were not looked at")
+        self.num_more = 0 if wish.wide or limit == CLIPS_FOR_ALL or sub.kind == "outline" else sight.num_more
+        meter.compression_s += time.monotonic() - began_s
+        return sight
+
+
+def _is_visual(sub: SubQuestion, partial: Partial) -> bool:
+    """Return whether a model that sees may know better: times come from the index, and words answer for themselves."""
+    told = not partial.abstained and any(piece.modality != "visual" for piece in partial.used)
+    return sub.kind in ("open", "whether") and "visual" in sub.sources and not told
+
+
+def _choose(sub: SubQuestion, words: list[Evidence], sight: Sight) -> list[Evidence]:
+    """Return the pieces an answer may rest on, surest first; words widen a question about the picture if very sure."""
+    seen = bool(sight.evidence) and sub.sources[0] == "visual"  # then words that stand there too are beside the point
+    counted = sub.kind == "count" and len(sub.sources) > 1  # what is seen, unless the wording says that it is told
+    fitting = [] if seen or counted else [piece for piece in words if piece.modality in sub.sources]
+    if "visual" in sub.sources and not sight.evidence:
+        fitting += [piece for piece in words if piece.modality not in sub.sources and piece.support >= WIDEN_FROM]
+    pieces = fitting + (sight.evidence or sight.closest[:3])
+    return (
+        sorted((piece for piece in pieces if piece.support >= FILTER), key=lambda p: (-p.support, p.start_s))
+        or sorted(pieces, key=lambda p: -p.support)[:3]
+    )
