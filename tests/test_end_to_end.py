@@ -130,6 +130,14 @@ def test_the_tools_work_from_python(store: Path) -> None:
     assert answer == answer.model_validate_json(answer.model_dump_json())
 
 
+def test_a_claim_of_more_than_what_is_there_is_not_believed(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for question in ("Is the car broken?", "Does the car explode?", "Is the car called Betty?"):
+        assert run(capsys, "ask", "car-detection", question, "--store", str(store))["abstained"], question
+    assert run(capsys, "ask", "car-detection", "Does a car drive by?", "--store", str(store))["answer"].startswith(
+        "Yes"
+    )
+
+
 def test_what_names_of_things_cannot_answer_is_declined(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for question in ("How many bottles are there?", "Why is there a bottle?", "What happens to the bottle?"):
         assert run(capsys, "ask", "bottle-detection", question, "--store", str(store))["abstained"], question

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from hicom_agent.agent.claims import judge
 from hicom_agent.agent.confidence import How
 from hicom_agent.agent.evidence import SEEN_FROM, Evidence, Pick
 from hicom_agent.agent.plan import SubQuestion, wants_names
 from hicom_agent.agent.reading import READ_FROM
 from hicom_agent.agent.rereading import LineReader
-from hicom_agent.agent.whole import wants_kind
+from hicom_agent.agent.whole import asks_presence, wants_kind
+from hicom_agent.llm.excerpt import best_sentence, is_told_otherwise
 from hicom_agent.llm.grounding import content_words, neutralise, ungrounded
-from hicom_agent.llm.kinds import asked_kinds
-from hicom_agent.llm.spans import answer_spans, asked_values, has_kind, unmet
+from hicom_agent.llm.spans import answer_spans, asked_values, unmet
 from hicom_agent.prompts import load_prompt
 from hicom_agent.types import Modality, Reason, timecode
 
@@ -92,7 +92,9 @@ def compose(
     if sub.kind == "whether" and pick and len(same) > 1:
         one = _one(same, pick)
         return replace(one, text=f"Yes, {one.text[0].lower()}{one.text[1:]}", how="whether")
-    return _yes(same) if sub.kind == "whether" else _seen(same)
+    if sub.kind == "whether":
+        return _yes(same) if lead.modality == "visual" else _told(sub, same)
+    return _seen(same)
 
 
 def _seen(same: list[Evidence]) -> Partial:
@@ -138,6 +140,26 @@ def _yes(same: list[Evidence]) -> Partial:
     if same[0].modality != "visual":
         text += f': "{same[0].text}"'
     return Partial(text, _mean_support(shown), tuple(shown), how="whether")
+
+
+def _told(sub: SubQuestion, same: list[Evidence]) -> Partial:
+    """Return what lines say of a claim: a line that shares words with it need not say that it holds."""
+    verdicts = [(judge(sub.about, piece.text), piece) for piece in same]
+    holding = [piece for verdict, piece in verdicts if verdict == "holds"]
+    if holding:
+        told = _yes(holding)
+        return replace(told, text=f"Not seen, but {told.text[5:]}") if asks_presence(sub.text) else told
+    other = next((piece for verdict, piece in verdicts if verdict == "otherwise"), None)
+    if other is not None:
+        return Partial(f"No, {_quote(other)}", other.support, (other,), how="whether")
+    lead = same[0]
+    if unmet(sub.about, [lead.text]):
+        return Partial("", 1 - lead.support, tuple(same[:3]), "not seen")
+    return Partial(f"It is {_quote(lead)}", 0.8 * lead.support, (lead,), how="quoted")
+
+
+def _quote(piece: Evidence) -> str:
+    return f'{VERB[piece.modality]} at {span(piece)}: "{piece.text}"'
 
 
 def _words(
@@ -204,36 +226,6 @@ def _choose(model: Writer, sub: SubQuestion, lead: Evidence) -> Draft | None:
     if not spans or is_told_otherwise(lead.text, line, sub.text):
         return None
     return model.choose(load_prompt("short"), load_prompt("line", line=line, question=sub.text), spans)
-
-
-def is_told_otherwise(text: str, line: str, question: str) -> bool:
-    """Tell whether a label of the text says of what is asked for something of another kind than what is asked.
-
-    >>> is_told_otherwise("Soup: pumpkin. Fish: 14 euros", "Fish: 14 euros", "What does the soup cost?")
-    True
-    """
-    labels = [sentence.split(":")[0] for sentence in _sentences(text) if ": " in sentence and sentence != line]
-    here = set(unmet(question, [line]))
-    return any(set(unmet(question, [line, label])) < here for label in labels)
-
-
-def best_sentence(text: str, question: str) -> str:
-    """Return the sentence that shares most with the question and can answer it; the whole text if none shares a word.
-
-    >>> best_sentence("Boat rental. Open 9:30 to 17:00. Closed on Mondays", "On which day is the rental closed?")
-    'Closed on Mondays'
-    """
-    asked = set(content_words(question))
-    able = [sentence for sentence in _sentences(text) if answer_spans(sentence, question)]
-    able = [sentence for sentence in able if has_kind(sentence, question)] or able
-    head = re.search(r"\b(?:which|what) ((?!is\b|are\b|was\b|were\b|do\b|does\b|did\b)\w+)", question, re.IGNORECASE)
-    named = set(content_words(head[1])) if head else set()
-    best = min(able, key=lambda s: (bool(named - set(content_words(s))), len(unmet(question, [s]))), default=text)
-    return best if asked & set(content_words(best)) or asked_kinds(question) else text
-
-
-def _sentences(text: str) -> list[str]:
-    return re.split(r"(?<=[.!?])(?<!\b[A-Z]\.)\s+", text)  # not after an initial
 
 
 def span(piece: Evidence) -> str:

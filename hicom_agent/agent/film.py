@@ -40,6 +40,9 @@ class Encoder(Protocol):
     def scan(self, question: str, packed: dict[str, np.ndarray]) -> Floats:
         """Return for each packed frame how likely it shows what is asked for, 0 to 1; cheap enough for a film."""
 
+    def unread(self, question: str) -> list[str]:
+        """Return the words of a question that ask for what pictures do not tell this encoder."""
+
     def describe(self, packed: dict[str, np.ndarray], limit: int) -> list[list[str]]:
         """Return for each packed frame the names of what it likely shows, likeliest first; it may be none."""
 

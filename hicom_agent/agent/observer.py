@@ -32,6 +32,7 @@ from hicom_agent.agent.sight import CLIPS_FOR_ALL, Sight, look, num_clips
 from hicom_agent.agent.view import Viewer, view
 from hicom_agent.agent.whole import asks_for_any
 from hicom_agent.llm.grounding import content_words
+from hicom_agent.llm.spans import is_particular
 
 if TYPE_CHECKING:
     from hicom_agent.memory import Store
@@ -81,11 +82,11 @@ class Observer:
         told = "visual" not in sub.sources
         any_line = told and sub.kind in ("when", "count", "how long") and not content_words(sub.about)
         if asks_for_any(sub.text) or any_line:
-            return list_times(sub.kind, self._all_words(sub, wish.window), wish.pick)
+            return list_times(sub.kind, self._all_words(sub, wish.window), wish.pick, sub.sources)
         if sub.kind == "outline":
             return self._outline(wish)
         if names_nothing(sub) and (told or (len(sub.sources) > 1 and (wish.pick or wish.window != ALWAYS))):
-            listed = list_words(self._all_words(sub, wish.window), wish.pick)
+            listed = list_words(self._all_words(sub, wish.window), wish.pick, sub.sources)
             if told or not listed.abstained:
                 return listed
         if sub.kind == "how long" and len(sub.sources) > 1:
@@ -110,7 +111,18 @@ class Observer:
                 partial, seen = view(sub, sight, self._film, self._store, self._encoder, self._viewer())
                 meter.add_view(seen)
         meter.llm_tokens += partial.llm_tokens
-        return partial
+        return partial if self._viewer is not None else self._admit(sub, partial)
+
+    def _admit(self, sub: SubQuestion, partial: Partial) -> Partial:
+        """Return an answer from pictures as it is, or that they do not tell all that the question asks to be true."""
+        by_sight = not partial.abstained and all(piece.modality == "visual" for piece in partial.used)
+        if not by_sight or sub.kind != "whether":
+            return partial
+        unread = [word for word in self._encoder.unread(sub.text) if content_words(word) and is_particular(word)]
+        if not unread:
+            return partial
+        text = f'It is seen, but not whether "{" ".join(unread)}".'
+        return replace(partial, text=text, confidence=0.5, reason="not seen", how="unseen")
 
     def _outline(self, wish: Wish) -> Partial:
         """Return what the film holds in a window: as a model that sees tells it of clips all over it, or as a list."""

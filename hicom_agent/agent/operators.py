@@ -9,7 +9,7 @@ from hicom_agent.agent.compose import VERB, Partial, span, times_word
 from hicom_agent.agent.evidence import Evidence, Pick
 from hicom_agent.agent.plan import Kind
 from hicom_agent.agent.temporal import Task
-from hicom_agent.types import clean_text, shorten
+from hicom_agent.types import Modality, clean_text, shorten
 
 MAX_LISTED = 6  # lines that an answer quotes
 MAX_SPANS = 12  # stretches that an answer names
@@ -20,10 +20,10 @@ QUOTE_CHARS = 240  # of one line in a list
 SAME_S = 0.5  # moments nearer to each other begin together
 
 
-def list_words(pieces: Sequence[Evidence], pick: Pick) -> Partial:
+def list_words(pieces: Sequence[Evidence], pick: Pick, sources: Sequence[Modality]) -> Partial:
     """Return what is said or written, in time order as `pieces` are; or only the first or last of it."""
     if not pieces:
-        return Partial("", 0.6, (), "not seen", how="listed")
+        return nothing_told(sources)
     shown = [pieces[0] if pick == "first" else pieces[-1]] if pick else list(pieces[:MAX_LISTED])
     if pick:
         shown = _together(pieces, shown[0])
@@ -32,10 +32,17 @@ def list_words(pieces: Sequence[Evidence], pick: Pick) -> Partial:
     return Partial("; ".join(lines) + more, min(piece.support for piece in shown), tuple(shown), how="listed")
 
 
-def list_times(kind: Kind, pieces: Sequence[Evidence], pick: Pick) -> Partial:
+def nothing_told(sources: Sequence[Modality]) -> Partial:
+    """Return that nothing is said, or written, where such was asked for."""
+    verbs = [VERB[source] for source in sources if source != "visual"]
+    text = f"I found nothing that is {' or '.join(verbs)} there." if len(verbs) == len(sources) else ""
+    return Partial(text, 0.6, (), "not seen", how="listed")
+
+
+def list_times(kind: Kind, pieces: Sequence[Evidence], pick: Pick, sources: Sequence[Modality]) -> Partial:
     """Return when anything is said or written at all, or that it is; or only the first or last time."""
     if not pieces:
-        return Partial("", 0.6, (), "not seen", how="listed")
+        return nothing_told(sources)
     spans: list[tuple[float, float]] = []
     for piece in pieces:
         if spans and piece.start_s - spans[-1][1] <= BREATH_S:
@@ -81,7 +88,8 @@ def order(task: Task, found: Sequence[Partial]) -> Partial:
         return Partial(text, lost.confidence, used, lost.reason, how="order")
     one, other = (min(partial.used, key=lambda piece: piece.start_s) for partial in found)
     tokens = sum(partial.llm_tokens for partial in found)
-    told = [f"{name} at {span(piece)}" for name, piece in zip(task.rivals, (one, other), strict=True)]
+    both = sorted(zip((one, other), task.rivals, strict=True), key=lambda each: each[0].start_s)
+    told = [f"{name} at {span(piece)}" for piece, name in both]
     if abs(one.start_s - other.start_s) < SAME_S:
         return Partial(f"At the same time: {', '.join(told)}", confidence, (one, other), "", tokens, "order")
     if task.claim is not None:

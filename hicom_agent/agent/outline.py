@@ -7,17 +7,17 @@ names. Of what is said and written a stretch quotes the lines nearest to what al
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hicom_agent.agent.compose import NAMED_FROM, VERB, Partial, span
+from hicom_agent.agent.compose import NAMED_FROM, VERB, Partial
 from hicom_agent.agent.evidence import KINDS, MODALITY, Evidence, Pick, Window, read_words
 from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.sight import strength
-from hicom_agent.types import Clip, clean_text, shorten
+from hicom_agent.types import Clip, clean_text, shorten, timecode
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 STRETCHES = 8
 FRAMES = 24  # of a stretch that are looked at, about
-LOOKS = "looks like"
+LOOKS, NO_NAME = "looks like", "pictures that I cannot name"
+UNNAMED = "There are pictures, but I cannot name what they show."
 NAMES = 3  # of what is seen in a stretch
 QUOTES = 8  # lines that an outline quotes of what is said, and of what is written, at least one of each stretch
 QUOTE_CHARS = 120
@@ -72,9 +73,10 @@ def outline(
     first_s, num_quotes = stretches[0].start_s, max(1, QUOTES // len(stretches))
     told = [(each, _hold(store, encoder, film, each, sources, first_s, num_quotes)) for each in stretches]
     used = [piece for _, pieces in told for piece in pieces]
+    watched = "visual" in sources and bool(film.frames)
     if not used:
-        return Partial("", 0.6, (), "not seen", how="listed")
-    lines = [_line(stretch, pieces) for stretch, pieces in told if pieces]
+        return Partial(UNNAMED if watched else "", 0.6, (), "not seen", how="listed")
+    lines = [_line(stretch, pieces) for stretch, pieces in told if pieces or watched]
     confidence = sum(piece.support for piece in used) / len(used)
     return Partial("\n".join(lines), confidence, tuple(used), how="listed")
 
@@ -170,9 +172,8 @@ def _seen(store: Store, encoder: Encoder, film: Film, stretch: Stretch) -> list[
 
 def _line(stretch: Stretch, pieces: Sequence[Evidence]) -> str:
     """Return a stretch in words."""
-    parts = []
+    parts = [] if pieces else [NO_NAME]
     for modality, some in groupby(pieces, lambda piece: piece.modality):
         told = [piece.text if modality == "visual" else f'"{shorten(piece.text, QUOTE_CHARS)}"' for piece in some]
         parts.append(f"{LOOKS if modality == 'visual' else VERB[modality]}: {', '.join(told)}")
-    whole = replace(pieces[0], start_s=stretch.start_s, end_s=stretch.end_s)
-    return f"{span(whole)} {'; '.join(parts)}"
+    return f"{timecode(stretch.start_s)}-{timecode(stretch.end_s)} {'; '.join(parts)}"

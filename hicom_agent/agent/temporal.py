@@ -27,6 +27,7 @@ _TOLD = re.compile(  # "Is there a bench between the tree and the house?" asks o
     r"\b(?:sa(?:y|ys|id)|mention(?:s|ed)?|hear[sd]?|written|reads?|happens?|happened|shown|appears?|comes?)\b",
     re.IGNORECASE,
 )
+_IS = re.compile(r"^(what|who|where|when|how)['\u2019]?s\b", re.IGNORECASE)
 _NO_TIME = re.compile(  # "looks after", "more than once"
     r"\b(?:look(?:s|ed|ing)?|runs?|ran|running|go(?:es|ing)?|nam(?:e|es|ed)|takes?|chas(?:e|es|ing)|more than|only"
     r"|at least|just|ask(?:s|ed)?|called)$",
@@ -108,6 +109,7 @@ def read_task(question: str, duration_s: float) -> Task:
     ()
     """
     text = re.sub(r"\s+", " ", question).strip(" ?!.")
+    text = _IS.sub(r"\1 is", text)
     asked = text
     order = _read_order(text)
     if order is not None:

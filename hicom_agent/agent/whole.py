@@ -25,7 +25,8 @@ _OUTLINES = (
     rf"what is the (?:\w+ )?{_SUMMARY}(?: of {_FILM})?",
     rf"{_PLEASE}(?:describe|tell (?:me|us)(?: all)? about)(?: what happens in)? {_FILM}",
     rf"what(?:'s| is| was)?(?: being)? (?:happen(?:s|ed|ing)?|goes on|going on|went on){_WHERE}",
-    rf"what(?:'s| is| are) {_FILM} about",
+    rf"what(?:'s| is| are) (?:{_FILM}|this|it)(?: all)? about",
+    rf"what(?:'s| is) (?:this|{_FILM})",
     rf"what (?:does|do) {_FILM} (?:show|contain|hold)",
     rf"what(?:(?: kinds? of| sorts? of)? (?:objects?|things?))?(?: all)?"
     rf" (?:is|are|was|were|can be|could be)(?: there)?(?: being)?(?: seen| visible| shown)?(?: in {_FILM}| here)?",
@@ -115,6 +116,15 @@ def asks_to_find(text: str) -> bool:
 def is_thing_alone(text: str) -> bool:
     """Tell whether a text is no more than the name of a thing."""
     return _NO_THING.match(text.lower()) is None and _THING.fullmatch(text.lower()) is not None
+
+
+def asks_presence(text: str) -> bool:
+    """Tell whether a question asks whether something is there to be seen, and not what is said of it.
+
+    >>> asks_presence("Is there a boat?"), asks_presence("Is the boat late?")
+    (True, False)
+    """
+    return re.match(r"(?:is|are|was|were) there\b|(?:do|can) (?:you|we) see\b", text.strip(), _I) is not None
 
 
 def wants_kind(question: str) -> bool:

@@ -79,6 +79,10 @@ class HIComEncoder:
         found: Floats = 1 / (1 + np.exp(-(LOGIT_SCALE * likeliest + LOGIT_BIAS)))
         return found
 
+    def unread(self, question: str) -> list[str]:
+        """Return no words: the language model says what it sees."""
+        return []
+
     def describe(self, packed: Mapping[str, np.ndarray], limit: int) -> list[list[str]]:
         """Return no names: the language model says what it sees."""
         return [[] for _ in packed["cells"]]

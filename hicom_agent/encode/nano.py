@@ -114,6 +114,10 @@ class NanoEncoder:
         closest = tuple(int(number) for number in np.flatnonzero(likeness >= ALIKE))
         return [Thing(text, closest, "main"), Thing(text, (), "main")] if closest else []
 
+    def unread(self, question: str) -> list[str]:
+        """Return the words of a question that ask for what this encoder cannot tell: what happens, or how it is."""
+        return self._vocabulary.left_over(guide_text(question))
+
     def describe(self, packed: Mapping[str, np.ndarray], limit: int) -> list[list[str]]:
         """Return for each packed frame up to `limit` everyday names of what it likely shows, likeliest first."""
         names = list(self._vocabulary.everyday)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -31,7 +31,14 @@ bug seal jet bat hand board coat cap wall
 _ARTICLES = """
 a an the any some this that these those his her their its my your one two three several many
 """
-PREPOSITIONS, DOUBTFUL, ARTICLES = (frozenset(text.split()) for text in (_PREPOSITIONS, _DOUBTFUL, _ARTICLES))
+_SHOWING = """
+appear appears appearing come comes coming go goes going drive drives driving ride rides riding walk walks walking run
+runs running move moves moving show shows present visible seen shown wear wears wearing have has somewhere anywhere ever
+other another
+"""
+PREPOSITIONS, DOUBTFUL, ARTICLES, SHOWING = (
+    frozenset(text.split()) for text in (_PREPOSITIONS, _DOUBTFUL, _ARTICLES, _SHOWING)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +66,32 @@ class Vocabulary:
         words = [singular(word) for word in re.findall(r"[a-z0-9']+(?:-[a-z]+)*", text.lower())]
         colours = find_colours(words)
         things: list[Thing] = []
-        i, after_preposition = 0, False
-        while i < len(words):
-            name = self._longest_name(words, i)
+        after_preposition = False
+        for i, name in self._names(words):
             if not name:
                 after_preposition = after_preposition or (words[i] in PREPOSITIONS and bool(things))
-                i += 1
                 continue
             role: Role = "person" if name in self._persons else "context" if after_preposition else "main"
             colour = next((colours[j] for j in range(i - 1, max(-1, i - 3), -1) if j in colours), "")
             things.append(Thing(" ".join(name), self._classes[name], role, colour))
-            i, after_preposition = i + len(name), False
+            after_preposition = False
         return things
+
+    def left_over(self, text: str) -> list[str]:
+        """Return the words of `text`, in order, that name no thing, colour or place and do more than say: it shows."""
+        given = re.findall(r"[a-z0-9']+(?:-[a-z]+)*", text.lower())
+        words = [singular(word) for word in given]
+        colours = find_colours(words)
+        rest = [i for i, name in self._names(words) if not name]
+        return [given[i] for i in rest if i not in colours and not {given[i], words[i]} & (PREPOSITIONS | SHOWING)]
+
+    def _names(self, words: list[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
+        """Yield where each name stands, and where a word stands that is part of none, with no name."""
+        i = 0
+        while i < len(words):
+            name = self._longest_name(words, i)
+            yield i, name
+            i += max(1, len(name))
 
     def _longest_name(self, words: list[str], start: int) -> tuple[str, ...]:
         for length in range(min(LONGEST, len(words) - start), 0, -1):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hicom_agent.agent.compose import compose, is_told_otherwise
+from hicom_agent.agent.compose import compose
 from hicom_agent.agent.evidence import Evidence
 from hicom_agent.agent.plan import understand
+from hicom_agent.llm.excerpt import is_told_otherwise
 from hicom_agent.llm.text import Draft
 
 

@@ -45,6 +45,9 @@ class PatchEncoder:
     def scan(self, question: str, packed: Mapping[str, np.ndarray]) -> np.ndarray:
         return np.full(len(packed["codes"]), self.sure, np.float32)
 
+    def unread(self, question: str) -> list[str]:
+        return []
+
     def describe(self, packed: Mapping[str, np.ndarray], limit: int) -> list[list[str]]:
         return [[] for _ in packed["codes"]]
 

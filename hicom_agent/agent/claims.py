@@ -1,0 +1,47 @@
+"""What a line says of a claim: that it holds, that it is otherwise, or nothing that would settle it."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from hicom_agent.llm.grounding import content_words
+from hicom_agent.llm.kinds import COLOUR, DAY, FIGURE, with_figures
+from hicom_agent.llm.spans import unmet
+
+Verdict = Literal["holds", "otherwise", "unsettled"]
+
+_NO = re.compile(
+    r"\b(?:no|not|never|nobody|no one|none|nothing|neither|nor|without|cannot)\b|n't\b|\b(?:closed|shut|cancelled)\b",
+    re.IGNORECASE,
+)
+_LIMIT = re.compile(r"\b(?:until|till|unless|except|only|from|after|before)\b", re.IGNORECASE)
+_VALUES = (FIGURE, DAY, COLOUR)  # of these a line that names another one says that it is otherwise
+
+
+def judge(claim: str, line: str) -> Verdict:
+    """Return what a line says of what a question asks to be true.
+
+    >>> judge("Was the barrier repaired on Monday?", "The barrier was repaired on Thursday.")
+    'otherwise'
+    >>> judge("Did anyone bring sandwiches?", "Nobody brought sandwiches.")
+    'otherwise'
+    >>> judge("Is the soup tomato?", "The soup is pumpkin."), judge("Is there a ferry?", "FERRY. Adults 12 euros")
+    ('unsettled', 'holds')
+    """
+    missing = unmet(claim, [line])
+    negated = bool(_NO.search(claim)) != bool(_NO.search(line))
+    if not missing:
+        return "holds" if not negated else "unsettled" if _LIMIT.search(line) else "otherwise"
+    if negated or len(missing) == len(set(content_words(claim))):
+        return "unsettled"
+    return "otherwise" if all(_has_other(word, claim, line) for word in missing) else "unsettled"
+
+
+def _has_other(word: str, claim: str, line: str) -> bool:
+    """Tell whether a word of a claim is a figure, a day or a colour, and the line names another."""
+    for kind in _VALUES:
+        named = {stem for found in kind.finditer(with_figures(claim)) for stem in content_words(found[0])}
+        if (word in named or (kind is FIGURE and word[0].isdigit())) and kind.search(with_figures(line)):
+            return True
+    return False
