@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from hicom_agent.types import Answer, Hit, Progress, clean_text, timecode
+from hicom_agent.types import Answer, Progress, clean_text, timecode
 
 LOG = logging.getLogger(__name__)
 ON_REQUEST = ("hicom-7b", "siglip", "qwen-500m")  # models that nobody needs who did not ask for them
@@ -50,11 +50,11 @@ def step_lines(answer: Answer) -> list[str]:
     return [*lines, ""]
 
 
-def hit_line(hit: Hit, title: str) -> str:
+def hit_line(row: Mapping[str, Any]) -> str:
     """Return one hit of a search."""
-    quote = f'  "{plain(hit.quote)}"' if hit.quote else ""
-    span = f"{timecode(hit.start_s)} - {timecode(hit.end_s)}"
-    return f"{hit.video_id}  {plain(title)}  {span}  {hit.modality:<6}  {hit.score:.2f}{quote}"
+    quote = f'  "{plain(row["quote"])}"' if row["quote"] else ""
+    span = f"{timecode(row['start_s'])} - {timecode(row['end_s'])}"
+    return f"{row['video_id']}  {plain(row['title'])}  {span}  {row['modality']:<6}  {row['score']:.2f}{quote}"
 
 
 def video_line(row: Mapping[str, Any]) -> str:

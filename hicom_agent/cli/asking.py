@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -104,16 +103,16 @@ def search(
 ) -> None:
     """Find moments in all indexed videos: seen, said or written. Of many videos the likeliest are searched."""
     from hicom_agent.screen import hit_line
-    from hicom_agent.tools import list_videos, read_filter, search_videos
+    from hicom_agent.tools import find_moments, read_filter
 
     which = read_filter(folder, indexed_after, indexed_before, (min_duration, max_duration), language)
     with workspace(store, profile=profile) as work:
-        hits = search_videos(work, query, video or [], limit, which=which, per_video=per_video)
-        titles = {} if as_json else {row["video_id"]: row["title"] for row in list_videos(work)}
+        found = find_moments(work, query, video or [], limit, which=which, per_video=per_video)
+    rows = [moment.model_dump() for moment in found]
     if as_json:
-        show_json([asdict(hit) for hit in hits])
+        show_json(rows)
         return
-    for hit in hits:
-        typer.echo(hit_line(hit, titles[hit.video_id]))
-    if not hits:
+    for row in rows:
+        typer.echo(hit_line(row))
+    if not rows:
         typer.echo("nothing found", err=True)
