@@ -60,3 +60,23 @@ def test_without_words_what_is_seen_decides_and_no_model_is_asked() -> None:
 def test_a_choice_needs_two_options(options: list[str]) -> None:
     with pytest.raises(ValueError, match="two different options"):
         choose("Which?", options, answer("x"), Even, lambda option: 0.0)
+
+
+def test_an_outline_says_less_than_the_pictures() -> None:
+    outline = answer('00:00:00-00:00:05 looks like: bird; written: "Welcome"', "Welcome")
+    seen = {"a parrot sits": 0.9, "a car race": 0.1}
+    choice = choose("What happens in the video?", list(seen), outline, Even, lambda option: seen[option])
+    assert choice.option == "a parrot sits" and choice.likelihoods["a parrot sits"] > 0.9
+
+
+def test_the_parts_of_a_question_are_no_evidence_for_their_words() -> None:
+    told = answer("Is there a parrot: Yes, seen at 00:00:02\nIs there a cat: I did not find this in the video.")
+    seen = {"a cat": 0.1, "a parrot": 0.9}
+    choice = choose("Is there a parrot or a cat?", list(seen), told, Even, lambda option: seen[option])
+    assert choice.option == "a parrot" and choice.likelihoods["a parrot"] > 0.9
+
+
+def test_a_fact_of_the_film_speaks_for_the_option_that_names_it() -> None:
+    told = answer("00:01:12 (72.0 seconds)")
+    choice = choose("How long is the video?", ["4 hours", "72.0 seconds"], told, Even, lambda _: 0.5)
+    assert choice.option == "72.0 seconds" and choice.likelihoods["72.0 seconds"] > 0.9

@@ -183,3 +183,18 @@ def test_sentence_vectors_equal_those_of_the_reference_implementation(encoder: N
 def test_a_folder_without_the_sentence_model_is_named_with_the_command_that_fetches_it(tmp_path: Path) -> None:
     with pytest.raises(ModelMissing, match="models pull"):
         SentenceModel(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("question", "unread"),
+    [
+        ("Is there a cat?", []),
+        ("Is there a red car on the road?", []),
+        ("Does a car drive by?", []),
+        ("Is the man wearing sunglasses?", []),
+        ("Is the cat sleeping?", ["sleeping"]),
+        ("Does the car explode?", ["explode"]),
+    ],
+)
+def test_words_that_pictures_do_not_answer_are_named(encoder: NanoEncoder, question: str, unread: list[str]) -> None:
+    assert [word for word in encoder.unread(question) if word not in ("the", "a")] == unread
