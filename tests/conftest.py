@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -33,6 +34,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).resolve().parent
     places = {here / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_are_loaded_once() -> Iterator[None]:
+    """Let all tests of a process share the packaged models: the same weights with the same settings are read once."""
+    from hicom_agent import speech
+    from hicom_agent.encode import nano
+    from hicom_agent.llm import text
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((nano, "NanoEncoder"), (text, "SmallTextModel"), (speech, "Transcriber")):
+            patch.setattr(module, name, functools.cache(getattr(module, name)))
+        yield
 
 
 @pytest.fixture(scope="session")
