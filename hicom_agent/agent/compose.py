@@ -15,7 +15,7 @@ from hicom_agent.agent.rereading import LineReader
 from hicom_agent.agent.whole import asks_presence, wants_kind
 from hicom_agent.llm.excerpt import best_sentence, is_told_otherwise
 from hicom_agent.llm.grounding import content_words, neutralise, ungrounded
-from hicom_agent.llm.spans import answer_spans, asked_values, unmet
+from hicom_agent.llm.spans import answer_spans, asked_values, has_kind, unmet
 from hicom_agent.prompts import load_prompt
 from hicom_agent.types import Modality, Reason, timecode
 
@@ -123,7 +123,9 @@ def _times(sub: SubQuestion, same: list[Evidence]) -> Partial:
         text = f"About {total_s:.0f} seconds in all: {spans}"
     else:
         text = f"At {spans}"
-    if lead.modality != "visual":
+    if sub.kind == "when" and lead.modality != "visual" and has_kind(lead.text, sub.text):
+        text = f'"{lead.text}" ({VERB[lead.modality]} at {spans})'  # the time that it names may be the one asked for
+    elif lead.modality != "visual":
         text += f', where it is {VERB[lead.modality]}: "{lead.text}"'
     return Partial(text, _mean_support(shown), tuple(shown), how="times")
 

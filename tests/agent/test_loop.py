@@ -141,6 +141,11 @@ def test_that_anything_is_said_or_written_is_told_by_its_times(ask: Callable[[st
     assert cited(ask("When is the first sign shown?")) == [0]
 
 
+def test_when_leads_with_the_line_that_names_a_time(ask: Callable[[str], Answer]) -> None:
+    assert ask("When does the harbour open?").answer.startswith('"The harbour opens at nine." (said at 00:00:10')
+    assert ask("When are the old boats mentioned?").answer.startswith("At 00:00:50")
+
+
 def test_how_long_is_answered_by_what_is_told(store: Store, encoder: NanoEncoder, small: SmallTextModel) -> None:
     with Store.open(store.root.parent / "longer", write=True) as other:
         other.commit(make(encoder, [*SAID, Utterance(92, 96, "The engineers waited eleven days for the ferry.")]))
