@@ -45,6 +45,14 @@ class Stretch:
     clips: tuple[Clip, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is seen, said or written in a stretch, as far as it is told."""
+
+    pieces: tuple[Evidence, ...]
+    num_left: int = 0  # lines that are not
+
+
 def split_film(clips: Sequence[Clip], window: Window, limit: int = STRETCHES) -> list[Stretch]:
     """Return what lies in the window of clips in time order, as at most `limit` stretches of about the same length.
 
@@ -73,11 +81,11 @@ def outline(
         return Partial("", 0.6, (), "not seen", how="listed")
     first_s, num_quotes = stretches[0].start_s, max(1, QUOTES // len(stretches))
     told = [(each, _hold(store, encoder, film, each, sources, first_s, num_quotes)) for each in stretches]
-    used = [piece for _, pieces in told for piece in pieces]
+    used = [piece for _, parts in told for part in parts for piece in part.pieces]
     watched = "visual" in sources and bool(film.frames)
     if not used:
         return Partial(UNNAMED if watched else "", 0.6, (), "not seen", how="listed")
-    lines = [_line(stretch, pieces) for stretch, pieces in told if pieces or watched]
+    lines = [_line(stretch, parts) for stretch, parts in told if parts or watched]
     confidence = sum(NAMES_RIGHT if piece.modality == "visual" else 1.0 for piece in used) / len(used)
     return Partial("\n".join(lines), confidence, tuple(used), how="listed")
 
@@ -110,26 +118,27 @@ def _hold(
     sources: Collection[Modality],
     from_s: float,
     num_quotes: int,
-) -> list[Evidence]:
+) -> list[Part]:
     """Return what a stretch holds, in the order in which it is told; lines that began before `from_s` begin there."""
-    found = _seen(store, encoder, film, stretch) if "visual" in sources else []
+    seen = _seen(store, encoder, film, stretch) if "visual" in sources else []
+    found = [Part(tuple(seen))] if seen else []
     for kind in KINDS:
         if MODALITY[kind] in sources:
             inside = read_words(store, kind, film.video_id, (stretch.start_s, stretch.end_s))
             inside = [p for p in inside if stretch.start_s <= max(p.start_s, from_s) < stretch.end_s and _is_text(p)]
-            vectors = store.vectors(film.video_id, kind)[[piece.index for piece in inside]] if inside else None
-            found += _typical(inside, vectors, num_quotes)
+            if inside:
+                vectors = store.vectors(film.video_id, kind)[[piece.index for piece in inside]]
+                found.append(_typical(inside, vectors, num_quotes))
     return found
 
 
-def _typical(pieces: Sequence[Evidence], vectors: np.ndarray | None, limit: int) -> list[Evidence]:
+def _typical(pieces: Sequence[Evidence], vectors: np.ndarray, limit: int) -> Part:
     """Return the pieces nearest to what all of them are about, in time order, none twice with the same words."""
-    if vectors is None:
-        return []
     chosen: dict[str, Evidence] = {}
     for i in np.argsort(-(vectors @ vectors.mean(axis=0)), kind="stable"):
         chosen.setdefault(clean_text(pieces[i].text).casefold(), pieces[i])
-    return sorted(list(chosen.values())[:limit], key=lambda piece: piece.start_s)
+    best = sorted(list(chosen.values())[:limit], key=lambda piece: piece.start_s)
+    return Part(tuple(best), len(chosen) - len(best))
 
 
 def _is_text(piece: Evidence) -> bool:
@@ -171,10 +180,15 @@ def _seen(store: Store, encoder: Encoder, film: Film, stretch: Stretch) -> list[
     return [Evidence(film.video_id, "visual", start_s, end_s, support, ", ".join(names), shown)]
 
 
-def _line(stretch: Stretch, pieces: Sequence[Evidence]) -> str:
+def _line(stretch: Stretch, parts: Sequence[Part]) -> str:
     """Return a stretch in words."""
-    parts = [] if pieces else [NO_NAME]
-    for modality, some in groupby(pieces, lambda piece: piece.modality):
-        told = [piece.text if modality == "visual" else f'"{shorten(piece.text, QUOTE_CHARS)}"' for piece in some]
-        parts.append(f"{LOOKS if modality == 'visual' else VERB[modality]}: {', '.join(told)}")
-    return f"{timecode(stretch.start_s)}-{timecode(stretch.end_s)} {'; '.join(parts)}"
+    told = "; ".join(map(_tell, parts)) or NO_NAME
+    return f"{timecode(stretch.start_s)}-{timecode(stretch.end_s)} {told}"
+
+
+def _tell(part: Part) -> str:
+    modality = part.pieces[0].modality
+    if modality == "visual":
+        return f"{LOOKS}: {part.pieces[0].text}"
+    quotes = ", ".join(f'"{shorten(piece.text, QUOTE_CHARS)}"' for piece in part.pieces)
+    return f"{VERB[modality]}: {quotes}" + (f" and {part.num_left} more" if part.num_left else "")

@@ -113,7 +113,7 @@ def test_a_film_is_told_in_order_with_its_typical_lines_each_once(work: Workspac
     with work.store() as store:
         answer = work.agent(store).ask("a" * 16, "What is this video about?")
         assert answer.answer.splitlines() == [
-            '00:00:00-00:00:10 said: "The boat leaves the harbour at nine."; written: "Harbour"',
+            '00:00:00-00:00:10 said: "The boat leaves the harbour at nine." and 2 more; written: "Harbour"',
             '00:00:40-00:00:50 said: "The old man repairs clocks in the cellar."',
             '00:00:50-00:01:00 written: "The end"',
         ]
