@@ -11,7 +11,7 @@ from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.join import cut_short, join_answers
 from hicom_agent.agent.loop import Run
 from hicom_agent.agent.meter import Budget, Meter
-from hicom_agent.agent.observer import FILTER
+from hicom_agent.agent.observer import FILTER, Observer
 from hicom_agent.agent.options import Choice, choose
 from hicom_agent.agent.outline import name_frames
 from hicom_agent.agent.plan import split_question, understand
@@ -72,7 +72,8 @@ class Agent:
         """
         film = Film.of_profile(self.store, self.encoder, video_id)
         row, meter = film.row, Meter(budget or Budget())
-        run = Run(self.store, self.encoder, film, meter, self.writer, self.viewer, rereads=self.rereads)
+        parts = (self.store, self.encoder, film, meter, self.writer, self.viewer)
+        run = Run(Observer(*parts, rereads=self.rereads))
         tasks = [read_task(part, row.duration_s) for part in split_question(question)]
         partials: list[Partial] = []
         for task in tasks:

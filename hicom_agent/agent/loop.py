@@ -7,43 +7,24 @@ finds the sign, then what is said from its end on. Where a language model plans,
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from hicom_agent.agent.compose import Partial, Writer
+from hicom_agent.agent.compose import Partial
 from hicom_agent.agent.confidence import calibrate
 from hicom_agent.agent.evidence import ALWAYS, Pick, Window, cite
-from hicom_agent.agent.film import Encoder, Film
-from hicom_agent.agent.meter import Meter
 from hicom_agent.agent.observer import Observer, Wish
 from hicom_agent.agent.operators import observe, order
 from hicom_agent.agent.plan import names_nothing, understand
 from hicom_agent.agent.temporal import Anchor, Task, anchor_question, narrow, read_task
-from hicom_agent.agent.view import Viewer
 from hicom_agent.types import Step, timecode
-
-if TYPE_CHECKING:
-    from hicom_agent.memory import Store
 
 
 class Run:
     """The way to one answer about one film."""
 
-    def __init__(
-        self,
-        store: Store,
-        encoder: Encoder,
-        film: Film,
-        meter: Meter,
-        writer: Callable[[], Writer],
-        viewer: Callable[[], Viewer] | None = None,
-        *,
-        rereads: bool = False,
-    ) -> None:
-        """With `rereads` the writer is one that reads lines a second time."""
-        self.film, self.meter = film, meter
-        self._observer = Observer(store, encoder, film, meter, writer, viewer, rereads=rereads)
+    def __init__(self, observer: Observer) -> None:
+        """`observer` answers each wish of the way."""
+        self._observer, self.film, self.meter = observer, observer.film, observer.meter
         self.steps: list[Step] = []
         self._planned: set[tuple[str, float, float]] = set()  # what a language model asked, and in which window
 

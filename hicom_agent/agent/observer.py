@@ -69,7 +69,7 @@ class Observer:
         rereads: bool,
     ) -> None:
         """With `rereads` the writer is one that reads lines a second time."""
-        self._store, self._encoder, self._film, self._meter = store, encoder, film, meter
+        self._store, self._encoder, self.film, self.meter = store, encoder, film, meter
         self._writer, self._viewer, self._rereads = writer, viewer, rereads
         self.num_more = 0  # likely clips that the last wish did not look at
 
@@ -78,7 +78,7 @@ class Observer:
         sub = wish.sub
         self.num_more = 0
         if asks_fact(sub.text) and wish.window == ALWAYS:
-            return find_fact(sub.text, self._film)
+            return find_fact(sub.text, self.film)
         told = "visual" not in sub.sources
         any_line = told and sub.kind in ("when", "count", "how long") and not content_words(sub.about)
         if asks_for_any(sub.text) or any_line:
@@ -99,16 +99,16 @@ class Observer:
         words = self._words(wish.sub, wish.window)
         with self._reading():
             partial = compose(wish.sub, _choose(wish.sub, words, Sight()), self._writer_in_time(), wish.pick)
-        self._meter.llm_tokens += partial.llm_tokens
+        self.meter.llm_tokens += partial.llm_tokens
         return partial
 
     def _from_all(self, wish: Wish, words: list[Evidence]) -> Partial:
-        sub, meter = wish.sub, self._meter
+        sub, meter = wish.sub, self.meter
         sight = self._look(wish)
         with self._reading():
             partial = compose(sub, _choose(sub, words, sight), self._writer_in_time(), wish.pick)
             if self._viewer is not None and sight.looked_at and _is_visual(sub, partial) and not meter.budget.is_over:
-                partial, seen = view(sub, sight, self._film, self._store, self._encoder, self._viewer())
+                partial, seen = view(sub, sight, self.film, self._store, self._encoder, self._viewer())
                 meter.add_view(seen)
         meter.llm_tokens += partial.llm_tokens
         return partial if self._viewer is not None else self._admit(sub, partial)
@@ -126,10 +126,10 @@ class Observer:
 
     def _outline(self, wish: Wish) -> Partial:
         """Return what the film holds in a window: as a model that sees tells it of clips all over it, or as a list."""
-        sub, film, meter = wish.sub, self._film, self._meter
+        sub, film, meter = wish.sub, self.film, self.meter
         if self._viewer is not None and "visual" in sub.sources and film.frames and not meter.budget.is_over:
             near = spread_clips(film, wish.window, wish.pick)
-            sight = self._look(replace(wish, wide=False), replace(film, near=near), len(near))
+            sight = self._look(wish, replace(film, near=near), len(near))
             if sight.looked_at:
                 with self._reading():
                     partial, seen = view(sub, sight, film, self._store, self._encoder, self._viewer())
@@ -144,34 +144,34 @@ class Observer:
         return told
 
     def _writer_in_time(self) -> Callable[[], Writer] | None:
-        return None if self._meter.budget.is_over else self._writer
+        return None if self.meter.budget.is_over else self._writer
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
         """Meter the time of a language model."""
         began_s = time.monotonic()
         yield
-        self._meter.llm_s += time.monotonic() - began_s
+        self.meter.llm_s += time.monotonic() - began_s
 
     def _all_words(self, sub: SubQuestion, window: Window) -> list[Evidence]:
         wanted = [kind for kind in KINDS if MODALITY[kind] in sub.sources] or KINDS
-        found = [piece for kind in wanted for piece in read_words(self._store, kind, self._film.video_id, window)]
+        found = [piece for kind in wanted for piece in read_words(self._store, kind, self.film.video_id, window)]
         return sorted(found, key=lambda piece: (piece.start_s, piece.end_s))
 
     def _words(self, sub: SubQuestion, window: Window) -> list[Evidence]:
         began_s = time.monotonic()
         asked = Asked(sub.text, self._encoder.encode_texts([sub.text])[0], sub.about, topical=sub.kind != "open")
-        few, videos = window == ALWAYS and sub.kind in ("open", "whether"), [self._film.video_id]
+        few, videos = window == ALWAYS and sub.kind in ("open", "whether"), [self.film.video_id]
         limit = WORDS if few else WORDS_IN_WINDOW
         found = [piece for kind in KINDS for piece in find_words(self._store, kind, asked, videos, limit)]
         found = [piece for piece in found if overlaps(piece.start_s, piece.end_s, window)]
-        self._meter.retrieval_s += time.monotonic() - began_s
-        model = self._writer() if self._rereads and sub.kind == "open" and not self._meter.budget.is_over else None
+        self.meter.retrieval_s += time.monotonic() - began_s
+        model = self._writer() if self._rereads and sub.kind == "open" and not self.meter.budget.is_over else None
         return reread(sub, found, model) if isinstance(model, LineReader) else found
 
     def _look(self, wish: Wish, film: Film | None = None, limit: int = 0) -> Sight:
         """Return what looking comes to; at `limit` clips, else at as many as such a wish wants."""
-        sub, film, meter = wish.sub, film or self._film, self._meter
+        sub, film, meter = wish.sub, film or self.film, self.meter
         if not film.frames or "visual" not in sub.sources:
             return Sight()
         began_s = time.monotonic()
