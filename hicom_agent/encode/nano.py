@@ -12,6 +12,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ from hicom_agent.encode.packing import (
     pack_grids,
     unpack_grids,
 )
-from hicom_agent.encode.presence import find_presence, locate, rank_things
+from hicom_agent.encode.presence import Groups, find_presence, locate, make_groups, rank_things
 from hicom_agent.encode.sentences import SentenceModel
 from hicom_agent.encode.things import Thing, Vocabulary
 from hicom_agent.types import FrameFeatures
@@ -121,11 +122,13 @@ class NanoEncoder:
     def describe(self, packed: Mapping[str, np.ndarray], limit: int) -> list[list[str]]:
         """Return for each packed frame up to `limit` everyday names of what it likely shows, likeliest first."""
         names = list(self._vocabulary.everyday)
-        groups = np.zeros((len(names), NUM_CLASSES), np.bool_)
-        for group, classes in zip(groups, self._vocabulary.everyday.values(), strict=True):
-            group[list(classes)] = True
-        ranked = rank_things(groups, unpack_grids(packed, len(COLOURS)), limit)
+        ranked = rank_things(self._everyday, unpack_grids(packed, len(COLOURS)), limit)
         return [[names[number] for number in numbers] for numbers in ranked]
+
+    @cached_property
+    def _everyday(self) -> Groups:
+        """Return the classes of everyday things."""
+        return make_groups(list(self._vocabulary.everyday.values()))
 
     def pack(self, features: FrameFeatures) -> dict[str, np.ndarray]:
         """Return arrays of t rows from which `unpack` restores the features; 2.5 kB a frame."""

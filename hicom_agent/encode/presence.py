@@ -9,6 +9,7 @@ something, and says spider. A logistic curve, fitted by benchmarks/nano_search.p
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
@@ -89,8 +90,26 @@ def weigh(classes: Sequence[int], grids: SparseGrids) -> Floats:
     return np.stack([_log(frame), many, _fill(grids)], axis=1).astype(np.float32)
 
 
-def rank_things(groups: NDArray[np.bool_], grids: SparseGrids, limit: int) -> list[list[int]]:
-    """Return for each frame which of several groups of classes [n, 1000] it shows, surest first, at most `limit`.
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Several groups of classes, and which is a kind of which."""
+
+    members: NDArray[np.bool_]  # [n, 1000]
+    evidence: Floats  # [1000, n]: one where a class is a member
+    log_sizes: Floats  # [n]
+    is_kind_of: NDArray[np.bool_]  # [n, n]: the second has some of the members of the first and no others
+
+
+def make_groups(groups: Sequence[Sequence[int]]) -> Groups:
+    """Return groups given by their classes, none of them empty."""
+    members = np.stack([_shows(classes) for classes in groups])
+    wide, sizes = members.astype(np.float32), members.sum(1)
+    is_kind_of = (wide @ wide.T == sizes[None]) & (sizes[None] < sizes[:, None])
+    return Groups(members, wide.T, np.log(sizes.astype(np.float32)), is_kind_of)
+
+
+def rank_things(groups: Groups, grids: SparseGrids, limit: int) -> list[list[int]]:
+    """Return for each frame which of several groups of classes it shows, surest first, at most `limit`.
 
     A class speaks for one of them only: where a cat is named, the same evidence does not name an animal as well.
     """
@@ -98,20 +117,18 @@ def rank_things(groups: NDArray[np.bool_], grids: SparseGrids, limit: int) -> li
     frame = np.zeros((t, NUM_CLASSES), np.float32)
     rows = np.broadcast_to(np.arange(t)[:, None, None], grids.classes.shape)
     np.add.at(frame, (rows, grids.classes), flatten(grids) / grids.num_cells[:, None, None])
-    wide, narrow = groups.astype(np.float32), np.log(groups.sum(1).astype(np.float32))
-    sizes = groups.sum(1)
-    is_kind_of = (wide @ wide.T == sizes[None]) & (sizes[None] < sizes[:, None])  # [n, n]: the second of the first
+    beside = CURVE[1] * groups.log_sizes + CURVE[2] * _fill(grids)[:, None] + CURVE[3]
     named: list[list[int]] = [[] for _ in range(t)]
     for _ in range(limit):
-        evidence = frame @ wide.T
-        score = CURVE[0] * _log(evidence) + CURVE[1] * narrow + CURVE[2] * _fill(grids)[:, None] + CURVE[3]
+        evidence = frame @ groups.evidence
+        score = CURVE[0] * _log(evidence) + beside
         best = score.argmax(1)
         share = evidence / np.maximum(np.take_along_axis(evidence, best[:, None], 1), 1e-9)
-        kinds = np.where(is_kind_of[best] & (share >= NARROWER), score, -np.inf)
+        kinds = np.where(groups.is_kind_of[best] & (share >= NARROWER), score, -np.inf)
         best = np.where(kinds.max(1) > -np.inf, kinds.argmax(1), best)
         for i in np.flatnonzero(score[np.arange(t), best] > NAMED_ODDS):
             named[i].append(int(best[i]))
-        frame[groups[best]] = 0
+        frame[groups.members[best]] = 0
     return named
 
 

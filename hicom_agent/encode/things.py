@@ -14,6 +14,7 @@ from hicom_agent.encode.labels import Labels
 Role = Literal["main", "context", "person"]
 
 LONGEST = 4  # words of a name
+_WORD = re.compile(r"[a-z0-9']+(?:-[a-z]+)*")
 _PLURALS = {"people": "people", "men": "man", "women": "woman", "children": "child", "mice": "mouse", "knives": "knife",
             "geese": "goose", "sheep": "sheep", "wolves": "wolf", "leaves": "leaf", "shelves": "shelf"}  # fmt: skip
 _KEEP = {"glasses", "sunglasses", "jeans", "trousers", "pants", "scissors", "binoculars", "bus", "gas", "lens", "grass"}
@@ -63,7 +64,7 @@ class Vocabulary:
 
     def find(self, text: str) -> list[Thing]:
         """Return the things that `text` names, in order; the longest name wins."""
-        words = [singular(word) for word in re.findall(r"[a-z0-9']+(?:-[a-z]+)*", text.lower())]
+        words = [singular(word) for word in _WORD.findall(text.lower())]
         colours = find_colours(words)
         things: list[Thing] = []
         after_preposition = False
@@ -79,7 +80,7 @@ class Vocabulary:
 
     def left_over(self, text: str) -> list[str]:
         """Return the words of `text`, in order, that name no thing, colour or place and do more than say: it shows."""
-        given = re.findall(r"[a-z0-9']+(?:-[a-z]+)*", text.lower())
+        given = _WORD.findall(text.lower())
         words = [singular(word) for word in given]
         colours = find_colours(words)
         rest = [i for i, name in self._names(words) if not name]
@@ -127,7 +128,7 @@ class Vocabulary:
         found: dict[tuple[str, ...], set[int]] = {}
         for number, names in enumerate(labels.names):
             for name in names:
-                key = tuple(singular(word) for word in re.findall(r"[a-z0-9']+(?:-[a-z]+)*", name.lower()))
+                key = tuple(singular(word) for word in _WORD.findall(name.lower()))
                 found.setdefault(key, set()).add(number)
                 found.setdefault(key[-1:], set()).add(number)
         for key, numbers in found.items():

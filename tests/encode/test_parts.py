@@ -10,7 +10,7 @@ from hicom_agent.encode.colours import COLOURS, share_colours
 from hicom_agent.encode.labels import load_labels
 from hicom_agent.encode.nano import choose_grid
 from hicom_agent.encode.packing import MAX_CELLS, TOP, SparseGrids, join_grids, make_sparse, pack_grids, unpack_grids
-from hicom_agent.encode.presence import choose_main, find_presence, rank_things, weigh
+from hicom_agent.encode.presence import choose_main, find_presence, make_groups, rank_things, weigh
 from hicom_agent.encode.things import Thing
 from hicom_agent.errors import ModelMissing
 
@@ -173,10 +173,8 @@ def test_things_are_named_surest_first_and_none_for_what_another_explains() -> N
     values[0, ..., 282] = 0.2
     values[0, ..., 950] = 0.15
     values[1, ..., 100] = 0.9
-    groups = np.zeros((3, 1000), bool)
-    groups[0, [100, *range(281, 286)]] = True  # animals
-    groups[1, 281:286] = True  # cats
-    groups[2, 950] = True
+    animals, cats, fruit = [100, *range(281, 286)], range(281, 286), [950]
+    groups = make_groups([animals, cats, fruit])
     assert rank_things(groups, sparse(values), 3) == [[1, 2], [0], []]
     assert rank_things(groups, sparse(values), 1) == [[1], [0], []]
 
