@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hicom_agent.agent.compose import NAMED_FROM, VERB, Partial
-from hicom_agent.agent.evidence import KINDS, MODALITY, Evidence, Pick, Window, read_words
+from hicom_agent.agent.evidence import KINDS, MODALITY, Evidence, Kind, Pick, Window, read_words
 from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.sight import strength
 from hicom_agent.types import Clip, clean_text, shorten, timecode
@@ -34,6 +34,9 @@ NAMES = 3  # of what is seen in a stretch
 QUOTES = 8  # lines that an outline quotes of what is said, and of what is written, at least one of each stretch
 QUOTE_CHARS = 120
 SIGNS, CJK = 3, 0x3040  # letters or figures that make a line worth quoting; from here on a sign is a syllable or more
+
+
+Lines = list[tuple[float, Evidence, np.ndarray]]  # where in the window a line begins, the line, its vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +82,19 @@ def outline(
     stretches = _choose(film.clips, window, pick)
     if not stretches:
         return Partial("", 0.6, (), "not seen", how="listed")
-    first_s, num_quotes = stretches[0].start_s, max(1, QUOTES // len(stretches))
-    told = [(each, _hold(store, encoder, film, each, sources, first_s, num_quotes)) for each in stretches]
+    whole = (stretches[0].start_s, stretches[-1].end_s)
+    lines = [_read(store, kind, film.video_id, whole) for kind in KINDS if MODALITY[kind] in sources]
+    told = [
+        (each, _hold(each, _seen(store, encoder, film, each) if "visual" in sources else None, lines, len(stretches)))
+        for each in stretches
+    ]
     used = [piece for _, parts in told for part in parts for piece in part.pieces]
     watched = "visual" in sources and bool(film.frames)
     if not used:
         return Partial(UNNAMED if watched else "", 0.6, (), "not seen", how="listed")
-    lines = [_line(stretch, parts) for stretch, parts in told if parts or watched]
+    texts = [_line(stretch, parts) for stretch, parts in told if parts or watched]
     confidence = sum(NAMES_RIGHT if piece.modality == "visual" else 1.0 for piece in used) / len(used)
-    return Partial("\n".join(lines), confidence, tuple(used), how="listed")
+    return Partial("\n".join(texts), confidence, tuple(used), how="listed")
 
 
 def spread_clips(film: Film, window: Window, pick: Pick = "") -> list[int]:
@@ -110,25 +117,23 @@ def show_clips(film: Film, clips: Sequence[Clip], support: float) -> tuple[Evide
     return tuple(sorted(found, key=lambda piece: piece.start_s))
 
 
-def _hold(
-    store: Store,
-    encoder: Encoder,
-    film: Film,
-    stretch: Stretch,
-    sources: Collection[Modality],
-    from_s: float,
-    num_quotes: int,
-) -> list[Part]:
-    """Return what a stretch holds, in the order in which it is told; lines that began before `from_s` begin there."""
-    seen = _seen(store, encoder, film, stretch) if "visual" in sources else []
-    found = [Part(tuple(seen))] if seen else []
-    for kind in KINDS:
-        if MODALITY[kind] in sources:
-            inside = read_words(store, kind, film.video_id, (stretch.start_s, stretch.end_s))
-            inside = [p for p in inside if stretch.start_s <= max(p.start_s, from_s) < stretch.end_s and _is_text(p)]
-            if inside:
-                vectors = store.vectors(film.video_id, kind)[[piece.index for piece in inside]]
-                found.append(_typical(inside, vectors, num_quotes))
+def _read(store: Store, kind: Kind, video_id: str, window: Window) -> Lines:
+    """Return what is said (or written) in a window and worth quoting, each line with where it begins there."""
+    inside = [piece for piece in read_words(store, kind, video_id, window) if _is_text(piece)]
+    if not inside:
+        return []
+    vectors = store.vectors(video_id, kind)
+    return [(max(piece.start_s, window[0]), piece, vectors[piece.index]) for piece in inside]
+
+
+def _hold(stretch: Stretch, seen: Part | None, lines: Sequence[Lines], num_stretches: int) -> list[Part]:
+    """Return what a stretch holds, in the order in which it is told: a line belongs to the stretch it begins in."""
+    found = [seen] if seen else []
+    for kind in lines:
+        inside = [(piece, vector) for start_s, piece, vector in kind if stretch.start_s <= start_s < stretch.end_s]
+        if inside:
+            pieces, vectors = zip(*inside, strict=True)
+            found.append(_typical(pieces, np.stack(vectors), max(1, QUOTES // num_stretches)))
     return found
 
 
@@ -160,24 +165,24 @@ def name_frames(
     features = store.features(film.video_id, chosen)
     names = dict.fromkeys(name for some in encoder.describe(features, NAMES) for name in some)
     presence = {name: encoder.scan(name, features) for name in names}
-    sure = {name: strength(values) for name, values in presence.items() if strength(values) >= NAMED_FROM}
-    best = sorted(sure, key=lambda name: -sure[name])[:NAMES]
+    sure = {name: strength(values) for name, values in presence.items()}
+    best = sorted((name for name in sure if sure[name] >= NAMED_FROM), key=lambda name: -sure[name])[:NAMES]
     if not best:
         return [], -1, 0.0
     return best, chosen[int(np.argmax(presence[best[0]]))], sure[best[0]]
 
 
-def _seen(store: Store, encoder: Encoder, film: Film, stretch: Stretch) -> list[Evidence]:
-    """Return the surest moment of a stretch, with the names of what is surely seen in it."""
+def _seen(store: Store, encoder: Encoder, film: Film, stretch: Stretch) -> Part | None:
+    """Return the surest moment of a stretch, with the names of what is surely seen in it; None if that is nothing."""
     inside = [i for clip in stretch.clips for i in film.indices_in(clip)]
     inside = [i for i in inside if stretch.start_s <= film.frames[i].time_s < stretch.end_s]
     names, frame, support = name_frames(store, encoder, film, inside)
     if not names:
-        return []
+        return None
     clip = next(clip for clip in stretch.clips if frame in film.indices_in(clip))
     start_s, end_s = max(clip.start_s, stretch.start_s), min(clip.end_s, stretch.end_s)
     shown = film.frames[frame].shown_by
-    return [Evidence(film.video_id, "visual", start_s, end_s, support, ", ".join(names), shown)]
+    return Part((Evidence(film.video_id, "visual", start_s, end_s, support, ", ".join(names), shown),))
 
 
 def _line(stretch: Stretch, parts: Sequence[Part]) -> str:

@@ -126,6 +126,13 @@ def test_a_film_is_told_in_order_with_its_typical_lines_each_once(work: Workspac
         assert work.agent(store).ask("b" * 16, "Summarize the video").abstained, "nothing is known of it"
 
 
+def test_a_line_that_begins_at_the_end_of_a_stretch_is_told_there(work: Workspace) -> None:
+    with Store.open(work.settings.store, write=True) as store:
+        store.commit(make(work, "c" * 16, [Utterance(9, 19, "The long sentence about the harbour.")], []))
+        answer = work.agent(store).ask("c" * 16, "What happens in this video?")
+    assert answer.answer == '00:00:00-00:00:10 said: "The long sentence about the harbour."'
+
+
 def test_only_what_is_asked_for_is_told(work: Workspace) -> None:
     with work.store() as store:
         film = Film.read(store, "a" * 16)
