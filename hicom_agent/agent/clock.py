@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from hicom_agent.agent.evidence import ALWAYS, Window
 from hicom_agent.agent.plan import understand
+from hicom_agent.agent.whole import FILM
 from hicom_agent.types import parse_time
 
 AROUND_S = 3.0  # how far from a named moment what is seen "at" it may begin
 EDGE = 0.1  # share of a film that is its beginning, or its end
 EDGE_S = 10.0  # but at least
-FILM = r"(?:film|video|clip|footage|movie|recording)"
 CLOCK = r"(?:\d{1,3}(?::\d{2}){1,2}(?:\.\d+)?|\d+(?:\.\d+)? ?(?:s|secs?|seconds?|mins?|minutes?)\b)"
 
 

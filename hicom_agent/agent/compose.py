@@ -135,10 +135,10 @@ def times_word(count: int) -> str:
     return "Once" if count == 1 else "Twice" if count == 2 else f"{count} times"
 
 
-def _yes(same: list[Evidence]) -> Partial:
+def _yes(same: list[Evidence], opening: str = "Yes,") -> Partial:
     surest = [piece for piece in same if piece.support >= SUREST * same[0].support]
     shown = sorted(surest[:MAX_TIMES], key=lambda piece: piece.start_s)
-    text = f"Yes, {VERB[same[0].modality]} at {', '.join(span(piece) for piece in shown)}"
+    text = f"{opening} {VERB[same[0].modality]} at {', '.join(span(piece) for piece in shown)}"
     if same[0].modality != "visual":
         text += f': "{same[0].text}"'
     return Partial(text, _mean_support(shown), tuple(shown), how="whether")
@@ -149,8 +149,7 @@ def _told(sub: SubQuestion, same: list[Evidence]) -> Partial:
     verdicts = [(judge(sub.about, piece.text), piece) for piece in same]
     holding = [piece for verdict, piece in verdicts if verdict == "holds"]
     if holding:
-        told = _yes(holding)
-        return replace(told, text=f"Not seen, but {told.text[5:]}") if asks_presence(sub.text) else told
+        return _yes(holding, "Not seen, but" if asks_presence(sub.text) else "Yes,")
     other = next((piece for verdict, piece in verdicts if verdict == "otherwise"), None)
     if other is not None:
         return Partial(f"No, {_quote(other)}", other.support, (other,), how="whether")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from hicom_agent.agent.clock import FILM
 from hicom_agent.agent.compose import Partial
 from hicom_agent.agent.evidence import Evidence
 from hicom_agent.agent.film import Film
+from hicom_agent.agent.whole import FILM
 from hicom_agent.types import timecode
 
 _THE_FILM = rf"(?:the|this|that|my) (?:whole |entire )?{FILM}"

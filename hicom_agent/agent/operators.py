@@ -43,23 +43,23 @@ def list_times(kind: Kind, pieces: Sequence[Evidence], pick: Pick, sources: Sequ
     """Return when anything is said or written at all, or that it is; or only the first or last time."""
     if not pieces:
         return nothing_told(sources)
-    spans: list[tuple[float, float]] = []
+    runs: list[tuple[Evidence, float]] = []  # the first piece of each, and how long they go on
     for piece in pieces:
-        if spans and piece.start_s - spans[-1][1] <= BREATH_S:
-            spans[-1] = (spans[-1][0], max(spans[-1][1], piece.end_s))
+        if runs and piece.start_s - runs[-1][1] <= BREATH_S:
+            runs[-1] = (runs[-1][0], max(runs[-1][1], piece.end_s))
         else:
-            spans.append((piece.start_s, piece.end_s))
-    spans = spans[:1] if pick == "first" else spans[-1:] if pick == "last" else spans
-    told = ", ".join(span(replace(pieces[0], start_s=start, end_s=end)) for start, end in spans[:MAX_SPANS])
-    told += f" and {len(spans) - MAX_SPANS} more" if len(spans) > MAX_SPANS else ""
-    total_s = sum(end - start for start, end in spans)
+            runs.append((piece, piece.end_s))
+    runs = runs[:1] if pick == "first" else runs[-1:] if pick == "last" else runs
+    told = ", ".join(span(replace(first, end_s=end_s)) for first, end_s in runs[:MAX_SPANS])
+    told += f" and {len(runs) - MAX_SPANS} more" if len(runs) > MAX_SPANS else ""
+    total_s = sum(end_s - first.start_s for first, end_s in runs)
     verbs = " and ".join(dict.fromkeys(VERB[piece.modality] for piece in pieces))
     texts = {
         "whether": f"Yes, something is {verbs} at {told}",
         "how long": f"About {total_s:.0f} seconds in all: {told}",
-        "count": f"{times_word(len(spans))}: {told}",
+        "count": f"{times_word(len(runs))}: {told}",
     }
-    used = tuple(min(pieces, key=lambda piece: abs(piece.start_s - start)) for start, _ in spans[:MAX_SPANS])
+    used = tuple(first for first, _ in runs[:MAX_SPANS])
     return Partial(texts.get(kind, f"Something is {verbs} at {told}"), 1.0, used, how="listed")
 
 

@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from hicom_agent.agent.clock import CLOCK, FILM, read_clock
+from hicom_agent.agent.clock import CLOCK, read_clock
 from hicom_agent.agent.evidence import ALWAYS, Pick, Window
 from hicom_agent.agent.plan import understand
-from hicom_agent.agent.whole import is_thing_alone
+from hicom_agent.agent.whole import FILM, is_thing_alone
 
 Relation = Literal["before", "after"]
 

@@ -10,11 +10,12 @@ import re
 from hicom_agent.llm.kinds import asked_kinds
 from hicom_agent.types import Modality
 
+FILM = r"(?:film|video|clip|footage|movie|recording)"
 _I = re.IGNORECASE
 _PLEASE = r"(?:please )?(?:(?:can|could|would|will) you )?(?:please )?"
 _FILM = (
     r"(?:(?:the|this|that|my|these|those) )?(?:whole |entire )?"
-    r"(?:film|video|clip|footage|movie|recording|scene|picture)s?"
+    rf"(?:{FILM}|scene|picture)s?"
 )
 _WHERE = rf"(?: (?:in|of|on|during) {_FILM}| here| at all)?"
 _SUMMARY = r"(?:summary|synopsis|overview|outline|gist)"
