@@ -82,7 +82,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--half", choices=("tuning", "reported", "both"), default="both")
     parser.add_argument("--out", type=Path, help="where the JSON goes; of all films by default to benchmarks/results")
     parser.add_argument("--again", action="store_true", help="index anew")
-    parser.add_argument("--llm", default="", help="another language model, such as packaged:qwen-500m")
+    parser.add_argument("--llm", default="", help="another language model, such as packaged:qwen-1500m")
     options = parser.parse_args()
     named = options.films.split(",") if options.films else list(HALVES)
     if unknown := set(named) - set(HALVES):

@@ -15,7 +15,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
 BEGIN, END = "<!-- quality: made by benchmarks/quality_table.py -->", "<!-- /quality -->"
-RUNS = {"": "quality.json", ", `packaged:qwen-500m`": "quality-qwen-500m.json"}
+RUNS = {"": "quality.json", ", `packaged:qwen-1500m`": "quality-qwen-1500m.json"}
 ASKED = ("object", "place", "when", "count", "said", "written", "follow-up")  # what is seen, said or written
 
 

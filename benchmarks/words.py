@@ -3,7 +3,7 @@
     python benchmarks/words.py               # both halves; writes benchmarks/results/words.json
     python benchmarks/words.py --half tuning --misses
     python benchmarks/words.py --fit         # prints WEIGHTS for hicom_agent/agent/reading.py
-    python benchmarks/words.py --fit-reader --llm packaged:qwen-500m    # and for rereading.py
+    python benchmarks/words.py --fit-reader --llm packaged:qwen-1500m    # and for rereading.py
 
 The films of words_set.json hold no pictures: real store, real sentence model, real small language model. Rules of
 reading are chosen on the tuning half.
@@ -179,7 +179,7 @@ def gather(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def gather_read(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the same of the lines that are read again: log odds of support, log odds of the reader, and 1."""
     model = work.writer
-    assert isinstance(model, LineReader), "give --llm packaged:qwen-500m"
+    assert isinstance(model, LineReader), "give --llm packaged:qwen-1500m"
     seen, answers, number = [], [], []
     for case in tuning_cases(work):
         sub = case.sub
@@ -229,7 +229,7 @@ def main() -> None:
     parser.add_argument("--misses", action="store_true", help="of the tuning half")
     parser.add_argument("--fit", action="store_true", help="print weights fitted to the tuning half")
     parser.add_argument("--fit-reader", action="store_true", help="print WEIGHTS for hicom_agent/agent/rereading.py")
-    parser.add_argument("--llm", default="", help="another language model, such as packaged:qwen-500m")
+    parser.add_argument("--llm", default="", help="another language model, such as packaged:qwen-1500m")
     options = parser.parse_args()
     work = Workspace(load_settings({"store": STORE, "profile": "nano", "llm": options.llm}))
     if options.fit:

@@ -11,7 +11,7 @@ from typing import Any
 from hicom_agent.types import Answer, Progress, clean_text, timecode
 
 LOG = logging.getLogger(__name__)
-ON_REQUEST = ("hicom-7b", "siglip", "qwen-500m")  # models that nobody needs who did not ask for them
+ON_REQUEST = ("hicom-7b", "siglip", "qwen-1500m")  # models that nobody needs who did not ask for them
 SPARK_CHARS, BARS = 64, "▁▂▃▄▅▆▇█"
 
 

@@ -35,7 +35,7 @@ class Settings(BaseModel):
     token_bytes: int = Field(
         default=TOKEN_BYTES, ge=0, description="of tokens compressed under questions, kept per store; 0: none"
     )
-    llm: str = Field(default="", description="a LangChain chat model such as ollama:qwen3, or packaged:qwen-500m")
+    llm: str = Field(default="", description="a LangChain chat model such as ollama:qwen3, or packaged:qwen-1500m")
     speech: bool = True
     ocr: bool = True
     sample_every_s: float = Field(default=1.0, gt=0, le=60)

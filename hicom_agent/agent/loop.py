@@ -52,7 +52,7 @@ class Run:
         if anchor.is_answer_before:
             return before if before is not None else Partial("", 0.5, (), "not seen")
         text, pick = anchor_question(anchor.text)
-        return self._look_twice(Wish(understand(text), window, pick, anchor.relation))
+        return self._look_twice(Wish(understand(text), window, pick, anchor.relation, mention=True))
 
     def _order(self, task: Task) -> Partial:
         """Return which of two things comes first, or whether one comes before the other."""
@@ -60,7 +60,7 @@ class Run:
         found = []
         for name in task.rivals:
             text, pick = anchor_question(name)
-            found.append(self._look_twice(Wish(understand(text), pick=pick or "first", why="order")))
+            found.append(self._look_twice(Wish(understand(text), pick=pick or "first", why="order", mention=True)))
         return order(task, found)
 
     def _look_twice(self, wish: Wish) -> Partial:

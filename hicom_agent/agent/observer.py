@@ -27,8 +27,9 @@ from hicom_agent.agent.meter import Meter
 from hicom_agent.agent.operators import list_times, list_words
 from hicom_agent.agent.outline import outline, show_clips, spread_clips
 from hicom_agent.agent.plan import SubQuestion, names_nothing
-from hicom_agent.agent.rereading import LineReader, reread
+from hicom_agent.agent.rereading import LineReader, reread, reread_times
 from hicom_agent.agent.sight import CLIPS_FOR_ALL, Sight, look, num_clips
+from hicom_agent.agent.temporal import asks_of_film
 from hicom_agent.agent.view import Viewer, view
 from hicom_agent.agent.whole import asks_for_any
 from hicom_agent.llm.grounding import content_words
@@ -52,6 +53,7 @@ class Wish:
     pick: Pick = ""
     why: str = ""
     wide: bool = False  # look at more clips
+    mention: bool = False  # it is enough that words are about it
 
 
 class Observer:
@@ -92,11 +94,11 @@ class Observer:
         if sub.kind == "how long" and len(sub.sources) > 1:
             length = self._from_words(replace(wish, sub=replace(sub, kind="open")))
             return self._from_all(wish, []) if length.abstained else length
-        return self._from_all(wish, self._words(sub, wish.window))
+        return self._from_all(wish, self._words(wish))
 
     def _from_words(self, wish: Wish) -> Partial:
         """Return what is told, and not how long or when it is seen."""
-        words = self._words(wish.sub, wish.window)
+        words = self._words(wish)
         with self._reading():
             partial = compose(wish.sub, _choose(wish.sub, words, Sight()), self._writer_in_time(), wish.pick)
         self.meter.llm_tokens += partial.llm_tokens
@@ -158,16 +160,29 @@ class Observer:
         found = [piece for kind in wanted for piece in read_words(self._store, kind, self.film.video_id, window)]
         return sorted(found, key=lambda piece: (piece.start_s, piece.end_s))
 
-    def _words(self, sub: SubQuestion, window: Window) -> list[Evidence]:
-        began_s = time.monotonic()
-        asked = Asked(sub.text, self._encoder.encode_texts([sub.text])[0], sub.about, topical=sub.kind != "open")
-        few, videos = window == ALWAYS and sub.kind in ("open", "whether"), [self.film.video_id]
+    def _words(self, wish: Wish) -> list[Evidence]:
+        """Return what was said and written in the window that bears on a wish, read again where a model can."""
+        sub, meter = wish.sub, self.meter
+        factual = sub.kind == "open" or (sub.kind == "when" and not wish.mention and not asks_of_film(sub.text))
+        found = self._find(wish, topical=sub.kind != "open")
+        if not self._rereads or not factual or meter.budget.is_over:
+            return found
+        model = self._writer()
+        if not isinstance(model, LineReader):
+            return found
+        facts = found if sub.kind == "open" else self._find(wish, topical=False)
+        with self._reading():
+            return reread(sub, facts, model) if sub.kind == "open" else reread_times(sub, found, facts, model)
+
+    def _find(self, wish: Wish, *, topical: bool) -> list[Evidence]:
+        began_s, sub = time.monotonic(), wish.sub
+        asked = Asked(sub.text, self._encoder.encode_texts([sub.text])[0], sub.about, topical=topical)
+        few, videos = wish.window == ALWAYS and sub.kind in ("open", "whether"), [self.film.video_id]
         limit = WORDS if few else WORDS_IN_WINDOW
         found = [piece for kind in KINDS for piece in find_words(self._store, kind, asked, videos, limit)]
-        found = [piece for piece in found if overlaps(piece.start_s, piece.end_s, window)]
+        found = [piece for piece in found if overlaps(piece.start_s, piece.end_s, wish.window)]
         self.meter.retrieval_s += time.monotonic() - began_s
-        model = self._writer() if self._rereads and sub.kind == "open" and not self.meter.budget.is_over else None
-        return reread(sub, found, model) if isinstance(model, LineReader) else found
+        return found
 
     def _look(self, wish: Wish, film: Film | None = None, limit: int = 0) -> Sight:
         """Return what looking comes to; at `limit` clips, else at as many as such a wish wants."""

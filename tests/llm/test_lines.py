@@ -14,9 +14,9 @@ from hicom_agent.llm.lines import LineReader
 @pytest.fixture(scope="module")
 def reader(cache: Path) -> LineReader:
     try:
-        return LineReader(models.ensure("qwen-500m", cache, offline=True), threads=2)
+        return LineReader(models.ensure("qwen-1500m", cache, offline=True), threads=2)
     except ModelMissing:
-        pytest.skip("run: hicom-agent models pull qwen-500m")
+        pytest.skip("run: hicom-agent models pull qwen-1500m")
 
 
 @pytest.mark.weights

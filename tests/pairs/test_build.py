@@ -185,7 +185,7 @@ def test_a_missing_package_key_or_sight_is_told_before_anything_is_watched(
     command = ["data", "build", str(film), "--out", str(tmp_path / "pairs.jsonl")]
     assert main([*command, "--llm", "ollama:qwen3-vl"]) == 3
     assert "pip install" in capsys.readouterr().err
-    assert main(command) == main([*command, "--llm", "packaged:qwen-500m"]) == 2
+    assert main(command) == main([*command, "--llm", "packaged:qwen-1500m"]) == 2
     assert "data build needs --llm" in capsys.readouterr().err
 
     def keyless(name: str, **choices: Any) -> None:
