@@ -1,6 +1,7 @@
 """Fit how sure an answer may claim to be, on the tuning halves of the quality set and of the words set.
 
     python benchmarks/calibrate.py        # prints CURVES for hicom_agent/agent/confidence.py
+    python benchmarks/calibrate.py --llm packaged:qwen-1500m    # of which "read" and "read in vain" count
 
 Of each way to an answer the raw confidence and whether it was right give one logistic curve. Few answers come about in
 some ways, so constants and factors are drawn to those of all answers together. Only questions of one step count:
@@ -9,6 +10,7 @@ those of several take the least sure of their steps.
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +23,8 @@ from hicom_agent.agent import confidence, loop
 from hicom_agent.agent.confidence import log_odds
 
 PRIOR_CONSTANT, PRIOR_FACTOR = 3.0, 12.0  # how strongly a way is drawn to all of them, in answers
+
+DECLINED = ("unseen", "read in vain", "told apart")
 
 
 @dataclass(frozen=True)
@@ -43,14 +47,14 @@ class Recorder:
         return raw
 
 
-def gather() -> list[Told]:
+def gather(llm: str) -> list[Told]:
     """Return what came of every question of the tuning halves that took one step."""
     told = []
     recorder = Recorder()
     loop.calibrate = recorder  # type: ignore[assignment]
     films = quality.make_films([name for name, half in quality.HALVES.items() if half == "tuning"])
     quality.index(films)
-    work = quality.fresh_workspace()
+    work = quality.fresh_workspace(llm=llm)
     for question in questions():
         if question.film in films:
             recorder.asked.clear()
@@ -80,13 +84,15 @@ def fit(told: list[Told], toward: tuple[float, float], strength: tuple[float, fl
 
 def main() -> None:
     """Print the curves."""
-    told = gather()
-    answered = [each for each in told if each.how not in ("unseen", "told apart")]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--llm", default="", help="another language model, such as packaged:qwen-1500m")
+    told = gather(parser.parse_args().llm)
+    answered = [each for each in told if each.how not in DECLINED]
     base = fit(answered, (0.5, 0.5), (0.1, 0.1))
     print("CURVES: dict[How, tuple[float, float]] = {")
     for how in confidence.How.__args__:  # type: ignore[attr-defined]
         of = [each for each in told if each.how == how]
-        start = base if how not in ("unseen", "told apart") else (0.0, 0.5)
+        start = base if how not in DECLINED else (0.0, 0.5)
         curve = fit(of, start, (PRIOR_CONSTANT * 0.25, PRIOR_FACTOR * 0.25)) if of else base
         right = sum(each.right for each in of)
         print(f'    "{how}": {curve},  # {right} of {len(of)} right')

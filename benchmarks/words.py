@@ -236,7 +236,7 @@ def main() -> None:
         print("WEIGHTS =", tuple(fit(gather(work))))
         return
     if options.fit_reader:
-        print("WEIGHTS =", tuple(fit(gather_read(work), ridge=0.5)))
+        print("WEIGHTS =", tuple(fit(gather_read(work), ridge=0.5, declined=0.9)))
         return
     rows = {f["name"]: (f["half"], ask_words(work, f, f["questions"])) for f in load_films(options.half)}
     halves = {half: [row for of, some in rows.values() for row in some if of == half] for half in ("tuning", "held")}

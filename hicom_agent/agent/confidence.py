@@ -12,6 +12,7 @@ from typing import Literal
 
 How = Literal[
     "unseen",
+    "read in vain",
     "told apart",
     "named",
     "times",
@@ -26,13 +27,14 @@ How = Literal[
 ]
 CURVES: dict[How, tuple[float, float]] = {  # way: constant, factor of the logarithm of the raw odds
     "unseen": (-0.34, 0.13),  # 39 of 81 right
+    "read in vain": (0.27, 0.34),  # 40 of 53, with a model that reads lines again
     "told apart": (0.46, 0.54),  # 1 of 1
     "named": (1.71, 0.33),  # 3 of 3
     "times": (0.14, 0.49),  # 21 of 29
     "whether": (1.68, 0.51),  # 5 of 5
     "quoted": (0.37, 0.42),  # 0 of 1
     "chosen": (1.45, 0.76),  # 53 of 70
-    "read": (1.45, 0.76),  # as chosen
+    "read": (0.47, 0.6),  # 77 of 90, with the same
     "written": (1.09, 0.33),  # none: the curve of all
     "viewed": (1.09, 0.33),  # none
     "listed": (1.25, 0.49),  # 3 of 3

@@ -27,6 +27,7 @@ from hicom_agent.agent.meter import Meter
 from hicom_agent.agent.operators import list_times, list_words
 from hicom_agent.agent.outline import outline, show_clips, spread_clips
 from hicom_agent.agent.plan import SubQuestion, names_nothing
+from hicom_agent.agent.reading import MENTIONED_FROM, READ_FROM
 from hicom_agent.agent.rereading import LineReader, reread, reread_times
 from hicom_agent.agent.sight import CLIPS_FOR_ALL, Sight, look, num_clips
 from hicom_agent.agent.temporal import asks_of_film
@@ -54,6 +55,13 @@ class Wish:
     why: str = ""
     wide: bool = False  # look at more clips
     mention: bool = False  # it is enough that words are about it
+
+    @property
+    def is_factual(self) -> bool:
+        """Return whether words must hold the answer, and not only be about it."""
+        return self.sub.kind == "open" or (
+            self.sub.kind == "when" and not self.mention and not asks_of_film(self.sub.text)
+        )
 
 
 class Observer:
@@ -113,6 +121,8 @@ class Observer:
                 partial, seen = view(sub, sight, self.film, self._store, self._encoder, self._viewer())
                 meter.add_view(seen)
         meter.llm_tokens += partial.llm_tokens
+        if self._rereads and wish.is_factual and partial.how == "unseen" and words:
+            partial = replace(partial, how="read in vain")
         return partial if self._viewer is not None else self._admit(sub, partial)
 
     def _admit(self, sub: SubQuestion, partial: Partial) -> Partial:
@@ -162,12 +172,11 @@ class Observer:
 
     def _words(self, wish: Wish) -> list[Evidence]:
         """Return what was said and written in the window that bears on a wish, read again where a model can."""
-        sub, meter = wish.sub, self.meter
-        factual = sub.kind == "open" or (sub.kind == "when" and not wish.mention and not asks_of_film(sub.text))
+        sub = wish.sub
         found = self._find(wish, topical=sub.kind != "open")
-        if not self._rereads or not factual or meter.budget.is_over:
-            return found
-        model = self._writer()
+        if sub.kind == "when" and not wish.is_factual:
+            return [replace(p, support=max(p.support, READ_FROM)) if p.support >= MENTIONED_FROM else p for p in found]
+        model = self._writer() if self._rereads and wish.is_factual and not self.meter.budget.is_over else None
         if not isinstance(model, LineReader):
             return found
         facts = found if sub.kind == "open" else self._find(wish, topical=False)

@@ -24,6 +24,12 @@ _WHEN = re.compile(
     r"(?:.*\b(?:in|of) the (?:film|video|clip|footage|recording)\b)?",
     re.IGNORECASE,
 )
+_AT_WHEN = re.compile(  # of a clock's time it is a fact of the film: "At what time does the ferry leave?"
+    r"(?:(?:and|but) )?(?:[^,]+, )?(?:when|since when|until when"
+    r"|at (?:what|which) (?:times|(?:moment|point|second|minute)s?))\b"
+    r"|at (?:what|which) time\b.*\b(?:shown|seen|visible|heard|mentioned|on[- ]screen)$",
+    re.IGNORECASE,
+)
 _COUNT = re.compile(r"\bhow (?:many times|often)\b|\bon how many occasions\b", re.IGNORECASE)
 _LONG = re.compile(r"\bhow long (?:is|are|does|do|was|were|did)\b", re.IGNORECASE)
 _WHETHER = re.compile(r"^(?:is|are|was|were|does|do|did|can|could|has|have|will)\b", re.IGNORECASE)
@@ -126,8 +132,8 @@ def split_question(question: str) -> list[str]:
 def understand(question: str) -> SubQuestion:
     """Return what kind of answer `question` wants and from where.
 
-    >>> understand("when does a car drive through?").kind
-    'when'
+    >>> understand("And the cat, when is it shown?").kind, understand("At what time does the ferry leave?").kind
+    ('when', 'open')
     """
     return SubQuestion(question, _kind(question), _sources(question))
 
@@ -142,7 +148,7 @@ def _kind(question: str) -> Kind:
         return "count"
     if _LONG.search(text):
         return "how long"
-    if re.match(r"(?:when|since when|until when|at (?:what|which) (?:times|moments|points))\b", text, re.IGNORECASE):
+    if _AT_WHEN.match(text):
         return "when"
     if _WHEN.search(text) and re.search(
         r"\b(?:film|video|clip|footage|recording|moment|timestamp)\b", text, re.IGNORECASE

@@ -14,7 +14,8 @@ from hicom_agent.agent.reading import READ_FROM
 from hicom_agent.llm.spans import has_kind
 from hicom_agent.llm.text import Draft
 
-LINES = 4  # read again; of the lines that answer, one in seventy comes later
+LINES = 6  # read again; of the lines that answer, one in seventy comes after four
+LEAST = 0.02  # support from which a line is read again, as the best always is: below it none came to be believed
 WEIGHTS = (0.88, 0.70, -2.67)  # of the log odds of both readings, and the constant: benchmarks/words.py --fit-reader
 
 
@@ -35,8 +36,9 @@ def reread(sub: SubQuestion, pieces: Sequence[Evidence], reader: LineReader) -> 
     Those where the wording points are read; of them, what does not come to be read is not believed.
     """
     fitting = sorted((piece for piece in pieces if piece.modality in sub.sources), key=lambda piece: -piece.support)
-    read = [replace(p, support=join(p.support, reader.holds(sub.text, p.text))) for p in fitting[:LINES]]
-    rest = [replace(piece, support=min(piece.support, READ_FROM - 0.01)) for piece in fitting[LINES:]]
+    num = max(1, sum(piece.support >= LEAST for piece in fitting[:LINES]))
+    read = [replace(p, support=join(p.support, reader.holds(sub.text, p.text))) for p in fitting[:num]]
+    rest = [replace(piece, support=min(piece.support, READ_FROM - 0.01)) for piece in fitting[num:]]
     others = [piece for piece in pieces if piece.modality not in sub.sources]
     return sorted([*read, *rest, *others], key=lambda piece: -piece.support)
 

@@ -15,6 +15,7 @@ from typing import Literal
 from filelock import FileLock
 
 from hicom_agent.errors import ModelMissing, SetupError
+from hicom_agent.models.convert import convert, require_memory
 from hicom_agent.models.fetch import Progress, fetch, file_hash, local_variable
 from hicom_agent.models.manifest import Model, find_model, load_manifest
 
@@ -94,10 +95,10 @@ def _bring(model: Model, folder: Path, on_progress: Progress) -> None:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     try:
+        if model.convert:
+            require_memory(model)
         fetch(model, part, on_progress)
         if model.convert:
-            from hicom_agent.models.convert import convert
-
             convert(model, part, on_progress)
         _mark(model, part)
         _replace_folder(part, folder)

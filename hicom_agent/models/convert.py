@@ -9,11 +9,24 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psutil
+
 from hicom_agent.errors import SetupError
 from hicom_agent.models.fetch import Progress
 from hicom_agent.models.manifest import Model
 
+_MEMORY = 9  # of the size of the file
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]  # -P leaves out the working folder, where anything may lie
+
+
+def require_memory(model: Model) -> None:
+    """Raise SetupError where the memory that a conversion takes is not free."""
+    free, needed = psutil.virtual_memory().available, _MEMORY * sum(file.bytes for file in model.files)
+    if free < needed:
+        raise SetupError(
+            f"model {model.name!r}: its conversion takes {needed / 1e9:.1f} GB of memory once, {free / 1e9:.1f} GB are "
+            "free; close other programs and pull again"
+        )
 
 
 def convert(model: Model, folder: Path, on_progress: Progress) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hicom_agent.agent.evidence import Evidence
 from hicom_agent.agent.plan import understand
 from hicom_agent.agent.reading import READ_FROM
-from hicom_agent.agent.rereading import LINES, join, reread
+from hicom_agent.agent.rereading import LINES, join, reread, reread_times
 from hicom_agent.llm.text import Draft
 from hicom_agent.types import Modality
 
@@ -26,8 +28,8 @@ class Reader:
         return None
 
 
-def line(text: str, support: float, modality: Modality = "speech") -> Evidence:
-    return Evidence("v", modality, 1.0, 2.0, support, text, 0)
+def line(text: str, support: float, modality: Modality = "speech", index: int = 0) -> Evidence:
+    return Evidence("v", modality, 1.0, 2.0, support, text, index)
 
 
 def test_a_line_that_holds_the_answer_goes_before_a_near_miss() -> None:
@@ -44,6 +46,22 @@ def test_only_the_best_lines_where_the_wording_points_are_read_and_no_other_is_b
     assert reader.read == [piece.text for piece in said[:LINES]]
     assert all(piece.support < READ_FROM for piece in found if piece.text in ("Line 4", "Line 5"))
     assert sign in found
+
+
+def test_a_time_that_answers_goes_before_a_mere_mention() -> None:
+    sub = understand("When is the exam?")
+    mention, fact = line("The exam is hard.", 0.97, index=1), line("It will be on the 9 June.", 0.2, index=2)
+    found = reread_times(sub, [mention, replace(fact, support=0.1)], [fact, replace(mention, support=0.5)], Reader())
+    assert [piece.text for piece in found] == [fact.text, mention.text]
+    assert found[0].support > READ_FROM and found[1].support < found[0].support
+
+
+def test_a_time_of_another_thing_is_no_answer_and_a_mention_stays_what_it_is() -> None:
+    sub = understand("When is the exam?")
+    mention, near = line("The exam is hard.", 0.97, index=1), line("The lecture is on Monday.", 0.8, index=2)
+    found = reread_times(sub, [mention, near], [near, mention], Reader())
+    assert found[0] == mention
+    assert found[1].text == near.text and found[1].support < READ_FROM
 
 
 def test_more_of_either_reading_is_never_less_sure() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from hicom_agent import models
+from hicom_agent.agent.reading import READ_FROM
+from hicom_agent.agent.rereading import join
 from hicom_agent.errors import ModelMissing
 from hicom_agent.llm.lines import LineReader
 
@@ -28,6 +30,21 @@ def test_a_line_that_answers_is_told_from_a_near_miss(reader: LineReader) -> Non
     )
     found = reader.extract("How much are tickets for the night train?", line)
     assert found is not None and "forty euros" in found.text
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize(
+    ("line", "held", "missed"),
+    [
+        ("The gate was painted on Friday.", "When was the gate painted?", "Who painted the gate?"),
+        ("The night bus leaves at ten past one.", "When does the night bus leave?", "Which stop does it leave from?"),
+        ("ENTRY. Adults 9. Children 4", "What do children pay?", "What do students pay?"),
+        ("He hides in the shed.", "Where does the dog hide?", "Why does the dog hide?"),
+    ],
+)
+def test_what_is_asked_is_told_from_what_is_beside_it(reader: LineReader, line: str, held: str, missed: str) -> None:
+    assert reader.extract(held, line) is not None
+    assert join(0.3, reader.holds(held, line)) >= READ_FROM > join(0.3, reader.holds(missed, line))
 
 
 @pytest.mark.weights

@@ -281,6 +281,16 @@ def test_a_file_that_cannot_be_converted_is_one_line(wheels: Path, publish: Publ
     assert _state(tmp_path) == "missing"
 
 
+def test_a_conversion_without_the_memory_for_it_is_one_line(
+    publish: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(convert="gguf", made=["model.bin"])
+    monkeypatch.setattr("hicom_agent.models.convert._MEMORY", 1 << 60)
+    with pytest.raises(SetupError, match=r"model 'tiny': its conversion takes .* GB of memory once, .* GB are free; "):
+        models.ensure("tiny", tmp_path)
+    assert _state(tmp_path) == "missing"
+
+
 @pytest.mark.parametrize("path", ["../escape", "/etc/passwd", ".hidden", "folder/file", ""])
 def test_a_manifest_cannot_name_a_file_outside_the_models_folder(path: str) -> None:
     with pytest.raises(ValueError, match="path"):
