@@ -2,6 +2,7 @@
 
     python benchmarks/words.py               # both halves; writes benchmarks/results/words.json
     python benchmarks/words.py --half tuning --misses
+    python benchmarks/words.py --mentions    # from which support on a thing is found, and what is not there with it
     python benchmarks/words.py --fit         # prints WEIGHTS for hicom_agent/agent/reading.py
     python benchmarks/words.py --fit-reader --llm packaged:qwen-1500m    # and for rereading.py
 
@@ -29,7 +30,7 @@ from hicom_agent.agent.evidence import KINDS, MODALITY, Asked, Evidence, Kind, f
 from hicom_agent.agent.plan import SubQuestion, understand
 from hicom_agent.agent.reading import READ_FROM, compare
 from hicom_agent.agent.rereading import LINES
-from hicom_agent.agent.temporal import read_task
+from hicom_agent.agent.temporal import anchor_question, read_task
 from hicom_agent.build import Workspace
 from hicom_agent.llm.lines import LineReader
 from hicom_agent.memory import Store
@@ -123,6 +124,46 @@ def figures(rows: Sequence[Row]) -> dict[str, float]:
         "unanswerable": len(unable),
         "declined_rightly": round(sum(row.abstained for row in unable) / len(unable), 3),
     }
+
+
+# ---------------------------------------------------------------------- mentions
+
+
+def print_mentions(work: Workspace) -> None:
+    """Print how many things that are mentioned are found at their line, from which support on, and how many that are
+    not mentioned; each in its film, and in one film of all of them."""
+    films = load_films("tuning")
+    whole: dict[str, Any] = {"name": "all", "said": [], "written": []}
+    for number, film in enumerate(films):
+        for kind in ("said", "written"):
+            whole[kind] += [[start + 100 * number, end + 100 * number, text] for start, end, text in film[kind]]
+    alone = [best for film in films for best in find_mentions(work, film, film["mentions"])]
+    things = [[name, at and at + 100 * number] for number, film in enumerate(films) for name, at in film["mentions"]]
+    for name, found in (("each in its film", alone), ("all in one film", find_mentions(work, whole, things))):
+        for least in (0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15):
+            there = [right for at, support, right in found if at is not None and support >= least]
+            strange = sum(at is None and support >= least for at, support, _ in found)
+            absent = sum(at is None for at, _, _ in found)
+            print(
+                f"{name}, from {least:.2f}: {sum(there)} of {len(found) - absent} at their line, "
+                f"{len(there) - sum(there)} elsewhere, {strange} of {absent} that are not there"
+            )
+
+
+def find_mentions(
+    work: Workspace, film: dict[str, Any], things: Sequence[Sequence[Any]]
+) -> list[tuple[float | None, float, bool]]:
+    """Return of each thing where it is mentioned, the support of the best line, and whether that is the one."""
+    found = []
+    with Store.open(STORE, write=True) as store:
+        video_id = remember(work, film, store)
+        for name, at in things:
+            sub = understand(anchor_question(name)[0])
+            asked = Asked(sub.text, work.encoder.encode_texts([sub.text])[0], sub.about, topical=True)
+            lines = [line for kind in KINDS for line in find_words(store, kind, asked, [video_id], EVERY_LINE)]
+            best = max(lines, key=lambda line: line.support)
+            found.append((at, best.support, at is not None and abs(best.start_s - at) < 0.01))
+    return found
 
 
 # ---------------------------------------------------------------------- weights
@@ -227,11 +268,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--half", choices=("tuning", "held", "both"), default="both")
     parser.add_argument("--misses", action="store_true", help="of the tuning half")
+    parser.add_argument("--mentions", action="store_true", help="of the tuning half")
     parser.add_argument("--fit", action="store_true", help="print weights fitted to the tuning half")
     parser.add_argument("--fit-reader", action="store_true", help="print WEIGHTS for hicom_agent/agent/rereading.py")
     parser.add_argument("--llm", default="", help="another language model, such as packaged:qwen-1500m")
     options = parser.parse_args()
     work = Workspace(load_settings({"store": STORE, "profile": "nano", "llm": options.llm}))
+    if options.mentions:
+        print_mentions(work)
+        return
     if options.fit:
         print("WEIGHTS =", tuple(fit(gather(work))))
         return

@@ -13,7 +13,7 @@ SHORT_CHARS, FULL_CHARS = 2000, 8000
 def fit(result: dict[str, Any], lists: str, max_chars: int) -> dict[str, Any]:
     """Return `result` with as much of its list `lists` as fits into `max_chars` of JSON; the best come first.
 
-    >>> fit({"hits": [{"quote": "a" * 50}] * 9}, "hits", 60)["hits"] == [{"quote": "a" * 40 + "…"}]
+    >>> fit({"hits": [{"quote": "a" * 50}] * 9}, "hits", 70)["hits"] == [{"quote": "a" * 40 + "…"}]
     True
     """
     for longest in (400, 160, 40):

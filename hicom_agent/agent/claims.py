@@ -24,7 +24,7 @@ def judge(claim: str, line: str) -> Verdict:
 
     >>> judge("Was the barrier repaired on Monday?", "The barrier was repaired on Thursday.")
     'otherwise'
-    >>> judge("Did anyone bring sandwiches?", "Nobody brought sandwiches.")
+    >>> judge("Did anyone buy sandwiches?", "Nobody buys sandwiches.")
     'otherwise'
     >>> judge("Is the soup tomato?", "The soup is pumpkin."), judge("Is there a ferry?", "FERRY. Adults 12 euros")
     ('unsettled', 'holds')

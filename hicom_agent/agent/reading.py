@@ -18,7 +18,7 @@ from hicom_agent.llm.spans import has_kind, is_particular, unmet
 WEIGHTS = (6.95, -2.78, -0.74, -0.34, -1.47, -0.87, -0.72, -1.19, -2.42)
 TOPICAL = 1.0  # added where only the topic is asked for
 READ_FROM = 0.45  # support from which a line is believed to answer; the constant is set so
-MENTIONED_FROM = 0.3  # the same where it is enough that a line is about a thing: benchmarks/words.py --mentions
+MENTIONED_FROM = 0.35  # the same where it is enough that a line is about a thing: benchmarks/words.py --mentions
 _NAME = re.compile(r"(?<=\s)[A-Z][a-z]+|\d[\d:.,]*")
 
 
