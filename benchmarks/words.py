@@ -44,6 +44,7 @@ from judge import holds, within  # noqa: E402
 STORE = HERE.parent / ".bench" / "words"
 RIDGE = 3.0
 EVERY_LINE = 1000
+NO_READER = "give --llm packaged:qwen-1500m"
 
 
 @dataclass(frozen=True)
@@ -137,23 +138,23 @@ def print_mentions(work: Workspace) -> None:
     for number, film in enumerate(films):
         for kind in ("said", "written"):
             whole[kind] += [[start + 100 * number, end + 100 * number, text] for start, end, text in film[kind]]
-    alone = [best for film in films for best in find_mentions(work, film, film["mentions"])]
+    alone = [each for film in films for each in find_mentions(work, film, film["mentions"])]
     things = [[name, at and at + 100 * number] for number, film in enumerate(films) for name, at in film["mentions"]]
-    for name, found in (("each in its film", alone), ("all in one film", find_mentions(work, whole, things))):
+    for where, found in (("each in its film", alone), ("all in one film", find_mentions(work, whole, things))):
         for least in (0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15):
-            there = [right for at, support, right in found if at is not None and support >= least]
-            strange = sum(at is None and support >= least for at, support, _ in found)
-            absent = sum(at is None for at, _, _ in found)
+            there = [is_at(lines[0], at) for _, at, lines in found if at is not None and lines[0].support >= least]
+            strange = sum(at is None and lines[0].support >= least for _, at, lines in found)
+            absent = sum(at is None for _, at, _ in found)
             print(
-                f"{name}, from {least:.2f}: {sum(there)} of {len(found) - absent} at their line, "
+                f"{where}, from {least:.2f}: {sum(there)} of {len(found) - absent} at their line, "
                 f"{len(there) - sum(there)} elsewhere, {strange} of {absent} that are not there"
             )
 
 
 def find_mentions(
     work: Workspace, film: dict[str, Any], things: Sequence[Sequence[Any]]
-) -> list[tuple[float | None, float, bool]]:
-    """Return of each thing where it is mentioned, the support of the best line, and whether that is the one."""
+) -> list[tuple[str, float | None, list[Evidence]]]:
+    """Return things, where each is mentioned, and the lines by how surely they are about it."""
     found = []
     with Store.open(STORE, write=True) as store:
         video_id = remember(work, film, store)
@@ -161,9 +162,13 @@ def find_mentions(
             sub = understand(anchor_question(name)[0])
             asked = Asked(sub.text, work.encoder.encode_texts([sub.text])[0], sub.about, topical=True)
             lines = [line for kind in KINDS for line in find_words(store, kind, asked, [video_id], EVERY_LINE)]
-            best = max(lines, key=lambda line: line.support)
-            found.append((at, best.support, at is not None and abs(best.start_s - at) < 0.01))
+            found.append((name, at, sorted(lines, key=lambda line: -line.support)))
     return found
+
+
+def is_at(line: Evidence, at: float | None) -> bool:
+    """Tell whether a line starts there."""
+    return at is not None and abs(line.start_s - at) < 0.01
 
 
 # ---------------------------------------------------------------------- weights
@@ -184,8 +189,7 @@ class Case(NamedTuple):
 
     def is_answer(self, piece: Evidence) -> bool:
         """Tell whether a line answers."""
-        at_s = self.question["start_s"]
-        return at_s is not None and abs(piece.start_s - at_s) < 0.01
+        return is_at(piece, self.question["start_s"])
 
 
 def tuning_cases(work: Workspace) -> Iterator[Case]:
@@ -220,7 +224,7 @@ def gather(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def gather_read(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the same of the lines that are read again: log odds of support, log odds of the reader, and 1."""
     model = work.writer
-    assert isinstance(model, LineReader), "give --llm packaged:qwen-1500m"
+    assert isinstance(model, LineReader), NO_READER
     seen, answers, number = [], [], []
     for case in tuning_cases(work):
         sub = case.sub
@@ -233,6 +237,21 @@ def gather_read(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             seen.append((log_odds(piece.support), model.holds(sub.text, piece.text), 1.0))
             answers.append(case.is_answer(piece))
             number.append(f"{case.film}|{case.question['text']}")
+    _, which = np.unique(number, return_inverse=True)
+    return np.array(seen), np.array(answers, float), which
+
+
+def gather_mentions(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the same of lines and the things that they may be about."""
+    model = work.writer
+    assert isinstance(model, LineReader), NO_READER
+    seen, answers, number = [], [], []
+    for film in load_films("tuning"):
+        for name, at, lines in find_mentions(work, film, film["mentions"]):
+            for line in lines[:LINES]:
+                seen.append((log_odds(line.support), model.is_about(name.removeprefix("the "), line.text), 1.0))
+                answers.append(is_at(line, at))
+                number.append(f"{film['name']}|{name}")
     _, which = np.unique(number, return_inverse=True)
     return np.array(seen), np.array(answers, float), which
 
@@ -270,7 +289,9 @@ def main() -> None:
     parser.add_argument("--misses", action="store_true", help="of the tuning half")
     parser.add_argument("--mentions", action="store_true", help="of the tuning half")
     parser.add_argument("--fit", action="store_true", help="print weights fitted to the tuning half")
-    parser.add_argument("--fit-reader", action="store_true", help="print WEIGHTS for hicom_agent/agent/rereading.py")
+    parser.add_argument(
+        "--fit-reader", action="store_true", help="print HOLDS and ABOUT for hicom_agent/agent/rereading.py"
+    )
     parser.add_argument("--llm", default="", help="another language model, such as packaged:qwen-1500m")
     options = parser.parse_args()
     work = Workspace(load_settings({"store": STORE, "profile": "nano", "llm": options.llm}))
@@ -281,7 +302,8 @@ def main() -> None:
         print("WEIGHTS =", tuple(fit(gather(work))))
         return
     if options.fit_reader:
-        print("WEIGHTS =", tuple(fit(gather_read(work), ridge=0.5, declined=0.9)))
+        print("HOLDS =", tuple(fit(gather_read(work), ridge=0.5, declined=0.9)))
+        print("ABOUT =", tuple(fit(gather_mentions(work), ridge=0.5, declined=1.0)))
         return
     rows = {f["name"]: (f["half"], ask_words(work, f, f["questions"])) for f in load_films(options.half)}
     halves = {half: [row for of, some in rows.values() for row in some if of == half] for half in ("tuning", "held")}

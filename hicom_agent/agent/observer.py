@@ -28,7 +28,7 @@ from hicom_agent.agent.operators import list_times, list_words
 from hicom_agent.agent.outline import outline, show_clips, spread_clips
 from hicom_agent.agent.plan import SubQuestion, names_nothing
 from hicom_agent.agent.reading import MENTIONED_FROM, READ_FROM
-from hicom_agent.agent.rereading import LineReader, reread, reread_times
+from hicom_agent.agent.rereading import LineReader, reread, reread_mentions, reread_times
 from hicom_agent.agent.sight import CLIPS_FOR_ALL, Sight, look, num_clips
 from hicom_agent.agent.temporal import asks_of_film
 from hicom_agent.agent.view import Viewer, view
@@ -174,14 +174,18 @@ class Observer:
         """Return what was said and written in the window that bears on a wish, read again where a model can."""
         sub = wish.sub
         found = self._find(wish, topical=sub.kind != "open")
-        if sub.kind == "when" and not wish.is_factual:
-            return [replace(p, support=max(p.support, READ_FROM)) if p.support >= MENTIONED_FROM else p for p in found]
-        model = self._writer() if self._rereads and wish.is_factual and not self.meter.budget.is_over else None
-        if not isinstance(model, LineReader):
+        if sub.kind not in ("open", "when"):
             return found
-        facts = found if sub.kind == "open" else self._find(wish, topical=False)
+        model = self._writer() if self._rereads and not self.meter.budget.is_over else None
         with self._reading():
-            return reread(sub, facts, model) if sub.kind == "open" else reread_times(sub, found, facts, model)
+            if wish.is_factual:
+                if not isinstance(model, LineReader):
+                    return found
+                facts = found if sub.kind == "open" else self._find(wish, topical=False)
+                return reread(sub, facts, model) if sub.kind == "open" else reread_times(sub, found, facts, model)
+            if isinstance(model, LineReader):
+                return reread_mentions(sub, found, model)
+        return [replace(p, support=max(p.support, READ_FROM)) if p.support >= MENTIONED_FROM else p for p in found]
 
     def _find(self, wish: Wish, *, topical: bool) -> list[Evidence]:
         began_s, sub = time.monotonic(), wish.sub

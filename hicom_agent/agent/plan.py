@@ -30,6 +30,11 @@ _AT_WHEN = re.compile(  # of a clock's time it is a fact of the film: "At what t
     r"|at (?:what|which) time\b.*\b(?:shown|seen|visible|heard|mentioned|on[- ]screen)$",
     re.IGNORECASE,
 )
+_BEFORE_THING = re.compile(
+    r"^(?:(?:and|but|when|since|until|at|what|which|times?|moments?|points?|seconds?|minutes?|is|are|was|were|does|do|did"
+    r"|can|could|the|an?|we|you|they|he|she|it|i|one|first|again|see|sees|about|of|that)\b[ ,]*)+",
+    re.IGNORECASE,
+)
 _COUNT = re.compile(r"\bhow (?:many times|often)\b|\bon how many occasions\b", re.IGNORECASE)
 _LONG = re.compile(r"\bhow long (?:is|are|does|do|was|were|did)\b", re.IGNORECASE)
 _WHETHER = re.compile(r"^(?:is|are|was|were|does|do|did|can|could|has|have|will)\b", re.IGNORECASE)
@@ -94,6 +99,16 @@ class SubQuestion:
         'What does the about the suitcase?'
         """
         return re.sub(r"\s+", " ", _MEDIUM.sub(" ", self.text)).strip()
+
+    @property
+    def thing(self) -> str:
+        """Return what a question asks the time of.
+
+        >>> understand("When does she talk about the red suitcase?").thing
+        'red suitcase'
+        """
+        named = re.sub(r"(?<=\w), (?:when|at what)\b.*", "", self.about)
+        return _BEFORE_THING.sub("", named).strip(" ?!.,") or self.text
 
 
 def names_nothing(sub: SubQuestion) -> bool:

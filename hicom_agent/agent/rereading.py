@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
@@ -14,9 +14,13 @@ from hicom_agent.agent.reading import READ_FROM
 from hicom_agent.llm.spans import has_kind
 from hicom_agent.llm.text import Draft
 
+Weights = tuple[float, float, float]
+
 LINES = 6  # read again; of the lines that answer, one in seventy comes after four
 LEAST = 0.02  # support from which a line is read again, as the best always is: below it none came to be believed
-WEIGHTS = (0.88, 0.70, -2.67)  # of the log odds of both readings, and the constant: benchmarks/words.py --fit-reader
+# Of the log odds of both readings, and the constant: benchmarks/words.py --fit-reader
+HOLDS = (0.88, 0.70, -2.67)  # whether a line holds the answer
+ABOUT = (0.92, 1.20, 0.74)  # whether it is about a thing
 
 
 @runtime_checkable
@@ -26,21 +30,35 @@ class LineReader(Protocol):
     def holds(self, question: str, line: str) -> float:
         """Return the log odds that the line holds the answer."""
 
+    def is_about(self, thing: str, line: str) -> float:
+        """Return the log odds that the line is about a thing."""
+
     def extract(self, question: str, line: str) -> Draft | None:
         """Return the words of the line that answer, None if it holds none."""
 
 
 def reread(sub: SubQuestion, pieces: Sequence[Evidence], reader: LineReader) -> list[Evidence]:
-    """Return pieces of words with their support after a second reading, most surely first.
+    """Return pieces of words by how surely they hold the answer after a second reading, most surely first.
 
     Those where the wording points are read; of them, what does not come to be read is not believed.
     """
+    return _reread(sub, pieces, lambda line: reader.holds(sub.text, line), HOLDS)
+
+
+def reread_mentions(sub: SubQuestion, pieces: Sequence[Evidence], reader: LineReader) -> list[Evidence]:
+    """Return the same by how surely they are about the thing that a question asks the time of."""
+    return _reread(sub, pieces, lambda line: reader.is_about(sub.thing, line), ABOUT)
+
+
+def _reread(
+    sub: SubQuestion, pieces: Sequence[Evidence], read: Callable[[str], float], weights: Weights
+) -> list[Evidence]:
     fitting = sorted((piece for piece in pieces if piece.modality in sub.sources), key=lambda piece: -piece.support)
     num = max(1, sum(piece.support >= LEAST for piece in fitting[:LINES]))
-    read = [replace(p, support=join(p.support, reader.holds(sub.text, p.text))) for p in fitting[:num]]
+    again = [replace(piece, support=join(piece.support, read(piece.text), weights)) for piece in fitting[:num]]
     rest = [replace(piece, support=min(piece.support, READ_FROM - 0.01)) for piece in fitting[num:]]
     others = [piece for piece in pieces if piece.modality not in sub.sources]
-    return sorted([*read, *rest, *others], key=lambda piece: -piece.support)
+    return sorted([*again, *rest, *others], key=lambda piece: -piece.support)
 
 
 def reread_times(
@@ -61,10 +79,10 @@ def reread_times(
     return sorted([*read, *(replace(p, support=min(p.support, most)) for p in rest)], key=lambda piece: -piece.support)
 
 
-def join(support: float, held: float) -> float:
+def join(support: float, log_odds_read: float, weights: Weights = HOLDS) -> float:
     """Return how surely a line answers, from what it shares with the question and what the model's log odds are.
 
     >>> join(0.6, 8.0) > 0.6 > join(0.6, 0.0)
     True
     """
-    return 1 / (1 + math.exp(-(WEIGHTS[0] * log_odds(support) + WEIGHTS[1] * held + WEIGHTS[2])))
+    return 1 / (1 + math.exp(-(weights[0] * log_odds(support) + weights[1] * log_odds_read + weights[2])))

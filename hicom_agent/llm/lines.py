@@ -1,7 +1,7 @@
 """A small language model that reads one line at a time: whether it answers a question, and with which of its words.
 
-Asked for yes or no, a model of half a billion parameters hardly tells a near miss from an answer; asked to copy the
-answer or to write NONE, it does, best together with what the line and the question share (`agent/rereading.py`).
+It is asked to copy the answer or to write NONE, after examples of both, which tells a near miss from an answer where a
+plain question for yes or no does not; best together with what the line and the question share (`agent/rereading.py`).
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ MAX_TOKENS = 24
 
 
 class LineReader:
-    """Qwen2.5-Coder-0.5B in CTranslate2 int8; greedy, and with the same examples before every line."""
+    """Qwen2.5-Coder-1.5B in CTranslate2 int8; greedy, and with the same examples before every line."""
 
     writes_freely = False
 
     def __init__(self, folder: Path, *, threads: int = 0) -> None:
         """Load the converted model; raises SetupError if the folder or the package does not hold it."""
         self._model = SmallTextModel(folder, threads=threads)
-        self._examples = self._model.opening(load_prompt("read_system").strip(), _examples())
+        self._examples = self._model.opening(load_prompt("read_system").strip(), _examples("read_examples"))
+        self._abouts = self._model.opening(load_prompt("about_system").strip(), _examples("about_examples"))
 
     def write(self, system: str, user: str, max_tokens: int = 64) -> Draft:
         """Return the model's answer to one message."""
@@ -51,6 +52,12 @@ class LineReader:
         top = float(others.max())
         return top + math.log(float(np.exp(others - top).sum())) - float(nothing)
 
+    def is_about(self, thing: str, line: str) -> float:
+        """Return the log odds that the line is about a thing, also in other words: of YES over NO."""
+        ask = f'Text: "{neutralise(line)[:MAX_LINE_CHARS]}"\nNamed: {neutralise(thing)}'
+        logits = self._model.next_logits(self._abouts, ask)
+        return float(logits[self._model.token("YES")] - logits[self._model.token("NO")])
+
     def extract(self, question: str, line: str) -> Draft | None:
         """Return the words of the line that answer, None if it holds none."""
         draft = self._model.go_on(self._examples, _ask(question, line), MAX_TOKENS)
@@ -61,7 +68,7 @@ def _ask(question: str, line: str) -> str:
     return f'Text: "{neutralise(line)[:MAX_LINE_CHARS]}"\nQuestion: {neutralise(question).rstrip(" ?.")}?'
 
 
-def _examples() -> list[tuple[str, str]]:
+def _examples(name: str) -> list[tuple[str, str]]:
     """Return what was asked and answered before."""
-    parts = [part.strip().rpartition("\n") for part in load_prompt("read_examples").split("\n\n") if part.strip()]
+    parts = [part.strip().rpartition("\n") for part in load_prompt(name).split("\n\n") if part.strip()]
     return [(asked, answered) for asked, _, answered in parts]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hicom_agent.agent.evidence import Evidence
 from hicom_agent.agent.plan import understand
 from hicom_agent.agent.reading import READ_FROM
-from hicom_agent.agent.rereading import LINES, join, reread, reread_times
+from hicom_agent.agent.rereading import ABOUT, HOLDS, LINES, join, reread, reread_mentions, reread_times
 from hicom_agent.llm.text import Draft
 from hicom_agent.types import Modality
 
@@ -23,6 +23,10 @@ class Reader:
     def holds(self, question: str, line: str) -> float:
         self.read.append(line)
         return 8.0 if any(sign.isdigit() for sign in line) else -2.0
+
+    def is_about(self, thing: str, line: str) -> float:
+        self.read.append(line)
+        return 4.0 if thing in line else -4.0
 
     def extract(self, question: str, line: str) -> Draft | None:
         return None
@@ -57,6 +61,14 @@ def test_a_time_that_answers_goes_before_a_mere_mention() -> None:
     assert found[0].support > READ_FROM and found[1].support < found[0].support
 
 
+def test_what_a_line_is_about_is_read_by_the_thing_alone() -> None:
+    sub = understand("At what point is the ferry mentioned?")
+    about, beside = line("A ferry!", 0.1, index=1), line("A boat.", 0.4, index=2)
+    found = reread_mentions(sub, [beside, about], Reader())
+    assert [piece.text for piece in found] == [about.text, beside.text]
+    assert found[0].support >= READ_FROM > found[1].support
+
+
 def test_a_time_of_another_thing_is_no_answer_and_a_mention_stays_what_it_is() -> None:
     sub = understand("When is the exam?")
     mention, near = line("The exam is hard.", 0.97, index=1), line("The lecture is on Monday.", 0.8, index=2)
@@ -74,6 +86,7 @@ def test_a_line_with_next_to_nothing_in_common_is_read_only_if_it_is_the_best() 
 
 
 def test_more_of_either_reading_is_never_less_sure() -> None:
-    grid = [[join(support / 10, held) for held in range(-6, 12)] for support in range(11)]
-    assert all(row == sorted(row) for row in grid)
-    assert all(list(column) == sorted(column) for column in zip(*grid, strict=True))
+    for weights in (HOLDS, ABOUT):
+        grid = [[join(support / 10, held, weights) for held in range(-6, 12)] for support in range(11)]
+        assert all(row == sorted(row) for row in grid)
+        assert all(list(column) == sorted(column) for column in zip(*grid, strict=True))
