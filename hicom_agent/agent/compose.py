@@ -84,7 +84,8 @@ def compose(
     same = [piece for piece in (believed if lead.modality == "visual" else said) if piece.modality == lead.modality]
     sure = lead.support >= NAMED_FROM or wants_kind(sub.text)
     if sub.kind == "open" and not (sure and lead.text and wants_names(sub.text)):
-        return Partial("", 1 - lead.support, tuple(pieces[:3]), "not seen")
+        text = f"I cannot tell this from the pictures; what comes closest is seen at {span(lead)}."
+        return Partial(text, 1 - lead.support, tuple(pieces[:3]), "not seen")
     if lead.modality != "visual" and sub.kind != "open":
         same = [piece for piece in same if piece.support >= lead.support - NEAR_LEAD]
     if sub.kind in ("when", "count", "how long"):
