@@ -12,7 +12,7 @@ from hicom_agent.agent.evidence import SEEN_FROM, Evidence, Pick
 from hicom_agent.agent.plan import SubQuestion, wants_names
 from hicom_agent.agent.reading import READ_FROM
 from hicom_agent.agent.rereading import LineReader
-from hicom_agent.agent.whole import asks_presence, wants_kind
+from hicom_agent.agent.whole import asks_presence, asks_where, wants_kind
 from hicom_agent.llm.excerpt import best_sentence, is_told_otherwise
 from hicom_agent.llm.grounding import content_words, neutralise, ungrounded
 from hicom_agent.llm.spans import answer_spans, asked_values, has_kind, unmet
@@ -83,6 +83,9 @@ def compose(
     lead = believed[0] if believed[0].modality == "visual" else said[0]
     same = [piece for piece in (believed if lead.modality == "visual" else said) if piece.modality == lead.modality]
     sure = lead.support >= NAMED_FROM or wants_kind(sub.text)
+    if asks_where(sub.text) and lead.modality == "visual":
+        seen = _times(sub, same)
+        return replace(seen, text=f"Seen {seen.text[0].lower()}{seen.text[1:]}")
     if sub.kind == "open" and not (sure and lead.text and wants_names(sub.text)):
         text = f"I cannot tell this from the pictures; what comes closest is seen at {span(lead)}."
         return Partial(text, 1 - lead.support, tuple(pieces[:3]), "not seen")

@@ -68,6 +68,11 @@ _NO_THING = re.compile(
     r"(?:thanks|thank|hello|hey|okay|yes|continue|more|next|again|please|help|stop|start|translate|tell|explain|why|how"
     r"|what|when|where|who|which|whose|and|but|then|is|are|was|were|does|did|can|could)\b"
 )
+_WHERE_IS = re.compile(
+    r"(?:and )?where(?:['\u2019]s| is| are| was| were) (?:the|an?|that|this|these|those|his|her|their|my|our)"
+    r"(?: (?!\w{3,}ed\b|\w+ing\b|kept\b|born\b|held\b|put\b|made\b|sold\b|from\b|to\b)[\w-]+){1,4}",
+    _I,
+)
 _KIND_OF = re.compile(
     r"(?:what|which) (?:kinds?|sorts?|types?) of \w+ (?:is|are|was|were|can|do|does|appears?|comes?)\b"
     r"|(?:what|which) \w+ (?:(?:is|are|was|were|can be)(?: there)?(?: being)?(?: shown| seen| visible)|appears?"
@@ -126,6 +131,15 @@ def asks_presence(text: str) -> bool:
     (True, False)
     """
     return re.match(r"(?:is|are|was|were) there\b|(?:do|can) (?:you|we) see\b", text.strip(), _I) is not None
+
+
+def asks_where(question: str) -> bool:
+    """Tell whether a question asks where a thing is, which moments answer, and not where something is done.
+
+    >>> asks_where("Where is the red car?"), asks_where("Where's our boat"), asks_where("Where is the key kept?")
+    (True, True, False)
+    """
+    return _WHERE_IS.fullmatch(question.strip(" ?!.")) is not None
 
 
 def wants_kind(question: str) -> bool:

@@ -69,6 +69,17 @@ def test_when_is_answered_from_the_index_without_a_model() -> None:
     assert not model.read and [piece.start_s for piece in partial.used] == [4, 15]
 
 
+def test_where_a_thing_is_that_is_seen_is_told_by_its_moments() -> None:
+    partial = compose(understand("Where is the car?"), [seen(15, 19, 0.9), seen(4, 9)], lambda: Scripted("At home"))
+    assert partial.text == "Seen at 00:00:04-00:00:09, 00:00:15-00:00:19" and not partial.abstained
+
+
+def test_what_pictures_cannot_tell_is_declined_with_the_moment_that_comes_closest() -> None:
+    partial = compose(understand("Where does the car come from?"), [seen(15, 19, 0.9)], lambda: Scripted("Home"))
+    assert partial.reason == "not seen"
+    assert partial.text == "I cannot tell this from the pictures; what comes closest is seen at 00:00:15-00:00:19."
+
+
 def test_how_often_counts_the_stretches() -> None:
     partial = compose(understand("How many times does a car pass?"), [seen(4, 9), seen(15, 19)], lambda: Scripted(""))
     assert partial.text.startswith("Twice: ")
