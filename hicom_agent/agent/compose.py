@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -83,9 +84,9 @@ def compose(
     lead = believed[0] if believed[0].modality == "visual" else said[0]
     same = [piece for piece in (believed if lead.modality == "visual" else said) if piece.modality == lead.modality]
     sure = lead.support >= NAMED_FROM or wants_kind(sub.text)
-    if asks_where(sub.text) and lead.modality == "visual":
-        seen = _times(sub, same)
-        return replace(seen, text=f"Seen {seen.text[0].lower()}{seen.text[1:]}")
+    if asks_where(sub.text):
+        told = _one(same, pick) if pick and len(same) > 1 else _times(sub, same)
+        return replace(told, text=re.sub("^At", "Seen at", told.text))
     if sub.kind == "open" and not (sure and lead.text and wants_names(sub.text)):
         text = f"I cannot tell this from the pictures; what comes closest is seen at {span(lead)}."
         return Partial(text, 1 - lead.support, tuple(pieces[:3]), "not seen")

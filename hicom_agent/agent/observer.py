@@ -32,7 +32,7 @@ from hicom_agent.agent.rereading import LineReader, reread, reread_mentions, rer
 from hicom_agent.agent.sight import CLIPS_FOR_ALL, Sight, look, num_clips
 from hicom_agent.agent.temporal import asks_of_film
 from hicom_agent.agent.view import Viewer, view
-from hicom_agent.agent.whole import asks_for_any
+from hicom_agent.agent.whole import asks_for_any, asks_to_find
 from hicom_agent.llm.grounding import content_words
 from hicom_agent.llm.spans import is_particular
 
@@ -59,9 +59,11 @@ class Wish:
     @property
     def is_factual(self) -> bool:
         """Return whether words must hold the answer, and not only be about it."""
-        return self.sub.kind == "open" or (
-            self.sub.kind == "when" and not self.mention and not asks_of_film(self.sub.text)
-        )
+        sub = self.sub
+        if sub.kind != "when":
+            return sub.kind == "open"
+        plain = self.window == ALWAYS and not self.pick and not self.mention
+        return plain and sub.sources != ("speech",) and not asks_of_film(sub.text) and not asks_to_find(sub.text)
 
 
 class Observer:
@@ -121,7 +123,7 @@ class Observer:
                 partial, seen = view(sub, sight, self.film, self._store, self._encoder, self._viewer())
                 meter.add_view(seen)
         meter.llm_tokens += partial.llm_tokens
-        if self._rereads and wish.is_factual and partial.how == "unseen" and words:
+        if self._rereads and wish.is_factual and partial.how == "unseen" and words and not meter.budget.is_over:
             partial = replace(partial, how="read in vain")
         return partial if self._viewer is not None else self._admit(sub, partial)
 
@@ -176,16 +178,14 @@ class Observer:
         found = self._find(wish, topical=sub.kind != "open")
         if sub.kind not in ("open", "when"):
             return found
+        facts = self._find(wish, topical=False) if self._rereads and sub.kind == "when" and wish.is_factual else found
         model = self._writer() if self._rereads and not self.meter.budget.is_over else None
-        with self._reading():
-            if wish.is_factual:
-                if not isinstance(model, LineReader):
-                    return found
-                facts = found if sub.kind == "open" else self._find(wish, topical=False)
+        if isinstance(model, LineReader):
+            with self._reading():
+                if not wish.is_factual:
+                    return reread_mentions(sub, found, model)
                 return reread(sub, facts, model) if sub.kind == "open" else reread_times(sub, found, facts, model)
-            if isinstance(model, LineReader):
-                return reread_mentions(sub, found, model)
-        return [replace(p, support=max(p.support, READ_FROM)) if p.support >= MENTIONED_FROM else p for p in found]
+        return found if wish.is_factual else take_best(found)
 
     def _find(self, wish: Wish, *, topical: bool) -> list[Evidence]:
         began_s, sub = time.monotonic(), wish.sub
@@ -212,6 +212,14 @@ class Observer:
         self.num_more = 0 if wish.wide or limit == CLIPS_FOR_ALL or sub.kind == "outline" else sight.num_more
         meter.compression_s += time.monotonic() - began_s
         return sight
+
+
+def take_best(found: list[Evidence]) -> list[Evidence]:
+    """Return lines of which the best is believed to be about a thing from less support on, if no other is."""
+    best = max(found, key=lambda piece: piece.support, default=None)
+    if best is None or not MENTIONED_FROM <= best.support < READ_FROM:
+        return found
+    return [replace(piece, support=READ_FROM) if piece is best else piece for piece in found]
 
 
 def _is_visual(sub: SubQuestion, partial: Partial) -> bool:

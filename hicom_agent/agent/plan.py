@@ -24,15 +24,24 @@ _WHEN = re.compile(
     r"(?:.*\b(?:in|of) the (?:film|video|clip|footage|recording)\b)?",
     re.IGNORECASE,
 )
+_AUXILIARY = r"(?:is|are|was|were|do|does|did|can|could|will|has|have|had)\b"
 _AT_WHEN = re.compile(  # of a clock's time it is a fact of the film: "At what time does the ferry leave?"
-    r"(?:(?:and|but) )?(?:[^,]+, )?(?:when|since when|until when"
-    r"|at (?:what|which) (?:times|(?:moment|point|second|minute)s?))\b"
-    r"|at (?:what|which) time\b.*\b(?:shown|seen|visible|heard|mentioned|on[- ]screen)$",
+    r"(?:(?:and|but) )?(?:when|since when|until when|at (?:what|which) (?:times|(?:moment|point|second|minute)s?))\b"
+    rf"|(?:(?:and|but) )?(?!{ASKING}\b)[^,]+, (?:when|at what (?:time|moment|point)) {_AUXILIARY}"
+    r"|(?:(?:and|but) )?at (?:what|which) time\b"
+    r".*\b(?:see|seen|shown|visible|hear|heard|mention|mentioned|on[- ]screen)\b",
+    re.IGNORECASE,
+)
+_NAMED_BEFORE = re.compile(  # "And the cat, when is it shown?"
+    rf"(?:(?:and|but) )?([^,]+), (?:when|at what\b[^,]*?) {_AUXILIARY} (?:it|they|he|she|that|this)\b.*",
     re.IGNORECASE,
 )
 _BEFORE_THING = re.compile(
-    r"^(?:(?:and|but|when|since|until|at|what|which|times?|moments?|points?|seconds?|minutes?|is|are|was|were|does|do|did"
-    r"|can|could|the|an?|we|you|they|he|she|it|i|one|first|again|see|sees|about|of|that)\b[ ,]*)+",
+    r"(?:(?:and|but) )?(?:[^,]+, (?=when|at what))?(?:(?:since |until )?when\b|at (?:what|which)\b"
+    r"(?: (?:times?|moments?|points?|seconds?|minutes?)\b)?|(?:find|show(?: me)?|look for|search for)\b)?\s*"
+    rf"(?:{_AUXILIARY})?\s*(?:(?:we|you|they|he|she|it|one|i|the)\b\s*)?"
+    r"(?:(?:see|sees|hear|get|learn|talk(?:s|ed|ing)?|discuss(?:es|ed)?|explain(?:s|ed)?|speaks?)\b\s*)?"
+    r"(?:(?:about|that|of)\b\s*)?(?:(?:the|an?)\b\s*)?",
     re.IGNORECASE,
 )
 _COUNT = re.compile(r"\bhow (?:many times|often)\b|\bon how many occasions\b", re.IGNORECASE)
@@ -107,8 +116,9 @@ class SubQuestion:
         >>> understand("When does she talk about the red suitcase?").thing
         'red suitcase'
         """
-        named = re.sub(r"(?<=\w), (?:when|at what)\b.*", "", self.about)
-        return _BEFORE_THING.sub("", named).strip(" ?!.,") or self.text
+        before = _NAMED_BEFORE.match(self.about)
+        rest = _BEFORE_THING.sub("", before[1] if before else self.about, count=1)
+        return re.sub(r"\s(?:be|been|being)$", "", rest.strip(" ?!.,")) or self.text
 
 
 def names_nothing(sub: SubQuestion) -> bool:

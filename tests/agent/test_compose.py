@@ -72,6 +72,8 @@ def test_when_is_answered_from_the_index_without_a_model() -> None:
 def test_where_a_thing_is_that_is_seen_is_told_by_its_moments() -> None:
     partial = compose(understand("Where is the car?"), [seen(15, 19, 0.9), seen(4, 9)], lambda: Scripted("At home"))
     assert partial.text == "Seen at 00:00:04-00:00:09, 00:00:15-00:00:19" and not partial.abstained
+    last = compose(understand("Where is the car?"), [seen(15, 19, 0.9), seen(4, 9)], lambda: Scripted(""), "last")
+    assert last.text == "Last seen at 00:00:15-00:00:19"
 
 
 def test_what_pictures_cannot_tell_is_declined_with_the_moment_that_comes_closest() -> None:
