@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from hicom_agent.llm.loading import Loader
     from hicom_agent.llm.reader import HIComReader
 
-PACKAGED = "packaged:qwen-1500m"  # in the place of a chat model: a larger language model that packages carry
+READER = "qwen-1500m"  # a larger language model that packages carry
+PACKAGED = f"packaged:{READER}"  # it in the place of a chat model
 SPARE_BYTES = 4 * 2**30  # of a GPU's memory, beside the weights: frames, states, what else runs
 
 
@@ -113,5 +114,5 @@ def make_writer(llm: str, find_model: Callable[[str], Path], threads: int) -> Wr
     from hicom_agent.llm.text import ChatText, SmallTextModel
 
     if llm == PACKAGED:
-        return LineReader(find_model("qwen-1500m"), threads=threads)
+        return LineReader(find_model(READER), threads=threads)
     return ChatText(llm) if llm else SmallTextModel(find_model("smollm2"), threads=threads)

@@ -178,14 +178,14 @@ class Observer:
         found = self._find(wish, topical=sub.kind != "open")
         if sub.kind not in ("open", "when"):
             return found
-        facts = self._find(wish, topical=False) if self._rereads and sub.kind == "when" and wish.is_factual else found
         model = self._writer() if self._rereads and not self.meter.budget.is_over else None
-        if isinstance(model, LineReader):
-            with self._reading():
-                if not wish.is_factual:
-                    return reread_mentions(sub, found, model)
-                return reread(sub, facts, model) if sub.kind == "open" else reread_times(sub, found, facts, model)
-        return found if wish.is_factual else take_best(found)
+        if not isinstance(model, LineReader):
+            return found if wish.is_factual else take_best(found)
+        facts = self._find(wish, topical=False) if sub.kind == "when" and wish.is_factual else []
+        with self._reading():
+            if sub.kind == "open":
+                return reread(sub, found, model)
+            return reread_times(sub, found, facts, model) if wish.is_factual else reread_mentions(sub, found, model)
 
     def _find(self, wish: Wish, *, topical: bool) -> list[Evidence]:
         began_s, sub = time.monotonic(), wish.sub

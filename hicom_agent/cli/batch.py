@@ -146,12 +146,12 @@ def _run(
 
 def _fetch_models(work: Workspace) -> None:
     """Bring what workers need, once and not by each of them; what is missing is told before anything begins."""
-    from hicom_agent.profiles import PACKAGED
+    from hicom_agent.profiles import PACKAGED, READER
 
     settings = work.settings
     if work.hicom is None:
         speech = ["whisper-base"] if settings.speech else []
-        words = "qwen-1500m" if settings.llm == PACKAGED else "smollm2"
+        words = READER if settings.llm == PACKAGED else "smollm2"
         for name in [
             "lite0",
             "minilm",
