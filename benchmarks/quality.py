@@ -188,6 +188,13 @@ def figures(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
+def chance(rows: Sequence[Row]) -> dict[str, list[float]]:
+    """Return the calibration error that exact confidence would show on so many answers: mean and 95th percentile."""
+    sure = [row.confidence for row in rows]
+    binned = {"ece_10_of_chance": metrics.reliability, "ece_5_of_chance": metrics.reliability_by_mass}
+    return {name: [round(x, 3) for x in metrics.error_of_chance(sure, by)] for name, by in binned.items()}
+
+
 def _mean(values: Iterable[float | None], digits: int = 3) -> float | None:
     kept = [float(value) for value in values if value is not None]
     return round(statistics.fmean(kept), digits) if kept else None
@@ -221,7 +228,9 @@ TOTALS = (
     "abstention_precision",
     "abstention_recall",
     "ece_10_equal_width",
+    "ece_10_of_chance",
     "ece_5_equal_mass",
+    "ece_5_of_chance",
 )
 
 
@@ -229,7 +238,7 @@ def report(rows: Sequence[Row]) -> str:
     """Return what is printed."""
     lines = []
     for half, some in by_half(rows).items():
-        total = figures(some)
+        total = figures(some) | chance(some)
         lines += ["", f"{half:<14}{'n':>4}" + "".join(f"{heading:>10}" for heading in COLUMNS)]
         lines += [_line(kind, figures(found)) for kind, found in by_kind(some).items()]
         lines += [_line("all", total), *(f"  {name.replace('_', ' ')}: {total[name]}" for name in TOTALS)]
@@ -258,7 +267,7 @@ def save(
         "films_s": {film.name: film.lasts_s for film in FILMS if film.name in films},
         **around,
         "indexed_s": round(indexed_s, 1),
-        "figures": {half: figures(some) for half, some in halves.items()},
+        "figures": {half: figures(some) | chance(some) for half, some in halves.items()},
         "kinds": {half: {k: figures(found) for k, found in by_kind(some).items()} for half, some in halves.items()},
         "reliability": {half: _bins(some) for half, some in halves.items()},
         "rows": [asdict(row) for row in rows],

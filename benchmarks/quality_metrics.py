@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -146,6 +146,9 @@ class Bin(NamedTuple):
     right: float  # the share that is right
 
 
+Binning = Callable[[Sequence[float], Sequence[bool]], Sequence[Bin]]
+
+
 def reliability(confidence: Sequence[float], right: Sequence[bool], num_bins: int = 10) -> list[Bin]:
     """Return bins of equal width over 0 to 1; empty ones are left out.
 
@@ -178,6 +181,20 @@ def calibration_error(bins: Sequence[Bin]) -> float:
     0.3333
     """
     return sum(b.num * abs(b.confidence - b.right) for b in bins) / max(1, sum(b.num for b in bins))
+
+
+def error_of_chance(confidence: Sequence[float], binned: Binning, draws: int = 500) -> tuple[float, float]:
+    """Return the mean and the 95th percentile of the calibration error of an answerer whose confidence is exact.
+
+    A few answers in many bins differ from their confidence by chance: an error below this cannot be asked for.
+
+    >>> mean, high = error_of_chance([0.5] * 10, reliability)
+    >>> 0.10 < mean < 0.14, high <= 0.3
+    (True, True)
+    """
+    sure, random = np.asarray(confidence, float), np.random.default_rng(0)
+    errors = [calibration_error(binned(confidence, random.random(len(sure)) < sure)) for _ in range(draws)]
+    return float(np.mean(errors)), float(np.quantile(errors, 0.95))
 
 
 def _means(sure: np.ndarray, true: np.ndarray) -> tuple[int, float, float]:

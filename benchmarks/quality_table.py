@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import quality_metrics as metrics
+from quality_metrics import Binning
+
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
 BEGIN, END = "<!-- quality: made by benchmarks/quality_table.py -->", "<!-- /quality -->"
@@ -63,10 +66,16 @@ def figures(rows: Sequence[Mapping[str, Any]], told: Mapping[str, Any]) -> dict[
         "not in the film and declined": _share(row["abstained"] for row in unable),
         "temporal IoU of citations": f"{told['temporal_iou']:.2f}",
         "expected calibration error, 10 bins of equal width": f"{told['ece_10_equal_width']:.3f}",
-        "the same, 5 bins of equal mass": f"{told['ece_5_equal_mass']:.3f}",
+        "what exact confidence would show on so many: mean, at most (19 of 20)": _chance(rows, metrics.reliability),
+        "the same error, 5 bins of equal mass": f"{told['ece_5_equal_mass']:.3f}",
+        "exact confidence there": _chance(rows, metrics.reliability_by_mass),
         "visual tokens a question": f"{told['visual_tokens']:.0f}",
         "seconds a question (median)": f"{told['seconds']:.2f}",
     }
+
+
+def _chance(rows: Sequence[Mapping[str, Any]], binned: Binning) -> str:
+    return ", ".join(f"{error:.3f}" for error in metrics.error_of_chance([row["confidence"] for row in rows], binned))
 
 
 def _share(found: Any) -> str:
