@@ -22,6 +22,7 @@ import av
 import numpy as np
 import torch
 
+from hicom_agent.agent import sight
 from hicom_agent.compress import compress
 from hicom_agent.encode import NanoEncoder, presence
 from hicom_agent.encode.packing import unpack_grids
@@ -33,6 +34,7 @@ HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared" / "videos"
 EDGE_S = 0.15  # frames this near to where a thing comes or goes are not counted
 FALSE_ALARMS = 0.01  # of the tuning half, at which the curve passes one half
+STRENGTHS = (0.3, 0.35, 0.4, 0.45, 0.5)  # of a moment, from which it may count: SEEN_FROM is chosen among them
 FORMS = ("When does {} appear?", "Is there {} in the video?", "At what point can you see {}?")
 
 
@@ -176,6 +178,14 @@ def summarise(scored: dict[str, Scored], threshold: float | None = None) -> dict
     return figures
 
 
+def believed(scored: dict[str, Scored]) -> dict[str, tuple[float, float]]:
+    """Return for each strength from which a moment may count the share of films with it, and of those without."""
+    films = [(s.seen[k].any(), sight.strength(s.score[k])) for s in scored.values() for k in _films(s)]
+    shown, absent = (np.array([best for seen, best in films if seen == kind]) for kind in (True, False))
+    return {f"{low:.2f}": (round(float((shown >= low).mean()), 2), round(float((absent >= low).mean()), 3))
+            for low in STRENGTHS}  # fmt: skip
+
+
 def _films(scored: Scored) -> list[np.ndarray]:
     return [scored.film == name for name in np.unique(scored.film)]
 
@@ -245,7 +255,9 @@ def compare(encoder: NanoEncoder, films: list[Film], queries: dict[str, Any]) ->
     for query, truth in queries.items():
         for name, function in methods(encoder, query).items():
             scored.setdefault(name, {})[query] = score(films, truth, function)
-    return {name: summarise(each, 0.5 if name == "presence" else None) for name, each in scored.items()}
+    figures = {name: summarise(each, 0.5 if name == "presence" else None) for name, each in scored.items()}
+    figures["presence"]["films_found_and_false_from_strength"] = believed(scored["presence"])
+    return figures
 
 
 def compare_forms(encoder: NanoEncoder, films: list[Film], queries: dict[str, Any]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hicom_agent.agent.claims import judge
 from hicom_agent.agent.confidence import How
-from hicom_agent.agent.evidence import SEEN_FROM, Evidence, Pick
+from hicom_agent.agent.evidence import SEEN_FROM, SURELY_SEEN_FROM, Evidence, Pick
 from hicom_agent.agent.plan import SubQuestion, wants_names
 from hicom_agent.agent.reading import READ_FROM
 from hicom_agent.agent.rereading import LineReader
@@ -86,7 +86,7 @@ def compose(
     sure = lead.support >= NAMED_FROM or wants_kind(sub.text)
     if asks_where(sub.text):
         told = _one(same, pick) if pick and len(same) > 1 else _times(sub, same)
-        return replace(told, text=re.sub("^At", "Seen at", told.text))
+        return replace(told, text=re.sub("^Probably at", "Probably seen at", re.sub("^At", "Seen at", told.text)))
     if sub.kind == "open" and not (sure and lead.text and wants_names(sub.text)):
         text = f"I cannot tell this from the pictures; what comes closest is seen at {span(lead)}."
         return Partial(text, 1 - lead.support, tuple(pieces[:3]), "not seen")
@@ -111,7 +111,8 @@ def _seen(same: list[Evidence]) -> Partial:
 def _one(same: list[Evidence], pick: Pick) -> Partial:
     """Return the first or the last of several moments."""
     chosen = (min if pick == "first" else max)(same, key=lambda piece: piece.start_s)
-    text = f"{'First' if pick == 'first' else 'Last'} {VERB[chosen.modality]} at {span(chosen)}"
+    text = f"{_doubt(chosen)}{pick} {VERB[chosen.modality]} at {span(chosen)}"
+    text = text[0].upper() + text[1:]
     text += f': "{chosen.text}"' if chosen.modality != "visual" else ""
     return Partial(text, chosen.support, (chosen,), how="times")
 
@@ -127,7 +128,7 @@ def _times(sub: SubQuestion, same: list[Evidence]) -> Partial:
         total_s = sum(piece.end_s - piece.start_s for piece in same)
         text = f"About {total_s:.0f} seconds in all: {spans}"
     else:
-        text = f"At {spans}"
+        text = f"Probably at {spans}" if _doubt(lead) else f"At {spans}"
     if sub.kind == "when" and lead.modality != "visual" and has_kind(lead.text, sub.text):
         text = f'"{lead.text}" ({VERB[lead.modality]} at {spans})'  # the time that it names may be the one asked for
     elif lead.modality != "visual":
@@ -143,7 +144,7 @@ def times_word(count: int) -> str:
 def _yes(same: list[Evidence], opening: str = "Yes,") -> Partial:
     surest = [piece for piece in same if piece.support >= SUREST * same[0].support]
     shown = sorted(surest[:MAX_TIMES], key=lambda piece: piece.start_s)
-    text = f"{opening} {VERB[same[0].modality]} at {', '.join(span(piece) for piece in shown)}"
+    text = f"{opening} {_doubt(same[0])}{VERB[same[0].modality]} at {', '.join(span(piece) for piece in shown)}"
     if same[0].modality != "visual":
         text += f': "{same[0].text}"'
     return Partial(text, _mean_support(shown), tuple(shown), how="whether")
@@ -162,6 +163,11 @@ def _told(sub: SubQuestion, same: list[Evidence]) -> Partial:
     if unmet(sub.about, [lead.text]):
         return Partial("", 1 - lead.support, tuple(same[:3]), "not seen")
     return Partial(f"It is {_quote(lead)}", 0.8 * lead.support, (lead,), how="quoted")
+
+
+def _doubt(lead: Evidence) -> str:
+    """Return a word of doubt where the surest moment is not sure."""
+    return "probably " if lead.modality == "visual" and lead.support < SURELY_SEEN_FROM else ""
 
 
 def _quote(piece: Evidence) -> str:

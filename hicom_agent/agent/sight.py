@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hicom_agent.agent.evidence import ALWAYS, SEEN_FROM, Evidence, Window, fuse
+from hicom_agent.agent.evidence import ALWAYS, SEEN_FROM, SURELY_SEEN_FROM, Evidence, Window, fuse
 from hicom_agent.agent.film import Encoder, Film, compress_clip, open_look
 from hicom_agent.agent.meter import Budget
 from hicom_agent.memory import Look
@@ -175,9 +175,13 @@ def _name(store: Store, encoder: Encoder, film: Film, pieces: list[Evidence]) ->
 
 
 def strong_moments(moments: list[Evidence], gap_s: float) -> list[Evidence]:
-    """Return the moments that are strong, also beside the strongest, joined where they touch, best first."""
+    """Return the moments that are strong, also beside the strongest, joined where they touch, best first.
+
+    Beside a sure one none counts that is not.
+    """
     strongest = max((moment.support for moment in moments), default=0.0)
-    strong = [moment for moment in moments if moment.support >= max(SEEN_FROM, NEAR_STRONGEST * strongest)]
+    low = SURELY_SEEN_FROM if strongest >= SURELY_SEEN_FROM else SEEN_FROM
+    strong = [moment for moment in moments if moment.support >= max(low, NEAR_STRONGEST * strongest)]
     return sorted(join_moments(strong, gap_s), key=lambda moment: -moment.support)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from hicom_agent.agent.compose import compose
 from hicom_agent.agent.evidence import Evidence
 from hicom_agent.agent.plan import understand
@@ -74,6 +76,20 @@ def test_where_a_thing_is_that_is_seen_is_told_by_its_moments() -> None:
     assert partial.text == "Seen at 00:00:04-00:00:09, 00:00:15-00:00:19" and not partial.abstained
     last = compose(understand("Where is the car?"), [seen(15, 19, 0.9), seen(4, 9)], lambda: Scripted(""), "last")
     assert last.text == "Last seen at 00:00:15-00:00:19"
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("When does a car drive by?", "Probably at 00:00:04-00:00:09"),
+        ("Where is the car?", "Probably seen at 00:00:04-00:00:09"),
+        ("Is there a car?", "Yes, probably seen at 00:00:04-00:00:09"),
+    ],
+)
+def test_what_is_seen_less_than_surely_is_told_with_doubt(question: str, told: str) -> None:
+    assert compose(understand(question), [seen(4, 9, 0.4)], None).text == told
+    assert "robably" not in compose(understand(question), [seen(4, 9, 0.5)], None).text
+    assert compose(understand(question), [seen(4, 9, 0.3)], None).abstained
 
 
 def test_what_pictures_cannot_tell_is_declined_with_the_moment_that_comes_closest() -> None:

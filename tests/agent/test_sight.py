@@ -33,7 +33,12 @@ def test_two_frames_must_agree_and_one_alone_is_doubted() -> None:
 def test_a_moment_much_weaker_than_the_strongest_is_not_believed() -> None:
     found = strong_moments([moment(4, 6, 0.9), moment(20, 21, 0.5), moment(30, 32, 0.7), moment(40, 41, 0.4)], 1.0)
     assert [(m.start_s, m.support) for m in found] == [(4, 0.9), (30, 0.7)]
-    assert strong_moments([moment(4, 6, 0.44)], 1.0) == []
+    assert strong_moments([moment(4, 6, 0.34)], 1.0) == []
+
+
+def test_an_unsure_moment_counts_where_none_is_sure() -> None:
+    assert len(strong_moments([moment(4, 6, 0.44), moment(20, 22, 0.36)], 1.0)) == 2
+    assert [m.support for m in strong_moments([moment(4, 6, 0.5), moment(20, 22, 0.44)], 1.0)] == [0.5]
 
 
 def test_touching_moments_become_one_with_the_surest_words() -> None:
