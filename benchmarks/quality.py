@@ -24,7 +24,8 @@ from typing import Any
 import quality_metrics as metrics
 from measured import circumstances
 from quality_films import FILMS, sources
-from quality_questions import Question, questions
+from quality_more import all_questions
+from quality_questions import Question
 
 from hicom_agent.build import Workspace
 from hicom_agent.settings import load_settings
@@ -69,7 +70,7 @@ def main() -> None:
     films = make_films(options.films)
     indexed_s = index(films, options.again)
     began_s = time.perf_counter()
-    rows = ask_all(fresh_workspace(llm=options.llm), films, [q for q in questions() if q.film in films])
+    rows = ask_all(fresh_workspace(llm=options.llm), films, [q for q in all_questions() if q.film in films])
     print(report(rows))
     print(f"\nindexed in {indexed_s:.0f} s, {len(rows)} questions asked in {time.perf_counter() - began_s:.0f} s")
     if options.out:

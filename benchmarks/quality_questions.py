@@ -36,7 +36,7 @@ class Question:
 
 
 def questions() -> tuple[Question, ...]:
-    """Return all questions, film by film."""
+    """Return the first questions, film by film; `quality_more.all_questions` adds those written later."""
     return harbour() + carpark() + small_things() + evening() + street() + bottling() + parrot() + journey()
 
 

@@ -30,7 +30,8 @@ from conditioning import spread_patches
 from measured import circumstances
 from quality_films import FILMS, Card, Film, Shot, place, spoken
 from quality_metrics import bootstrap_p
-from quality_questions import Question, questions
+from quality_more import all_questions
+from quality_questions import Question
 
 from hicom_agent.build import Workspace
 from hicom_agent.compress.clips import WINDOW
@@ -141,9 +142,9 @@ def ask_variants(films: Mapping[str, Path]) -> tuple[dict[str, list[quality.Row]
     encoder, writer = first.encoder, first.writer
     rows = {}
     constants = fit_constants(encoder)
-    plans = [(name, settings, encoder, questions()) for name, settings in SETTINGS.items()]
-    plans += [(f"{kind} tokens", {}, TokenEncoder(encoder, kind), questions()) for kind in TOKENS]
-    seen = tuple(question for question in questions() if looks(question))
+    plans = [(name, settings, encoder, all_questions()) for name, settings in SETTINGS.items()]
+    plans += [(f"{kind} tokens", {}, TokenEncoder(encoder, kind), all_questions()) for kind in TOKENS]
+    seen = tuple(question for question in all_questions() if looks(question))
     plans += [(f"{kind} tokens, fitted", {}, TokenEncoder(encoder, kind, constants[kind]), seen) for kind in TOKENS]
     for name, settings, scanner, asked in plans:
         work = quality.fresh_workspace(**settings)
@@ -174,7 +175,7 @@ def compare(ours: Sequence[quality.Row], theirs: Sequence[quality.Row]) -> dict[
 
 def summarise(rows: Mapping[str, Sequence[quality.Row]]) -> dict[str, Any]:
     """Return figures and comparisons of each variant, by half, of all questions and of those for what is seen."""
-    seen = {question.id for question in questions() if looks(question)}
+    seen = {question.id for question in all_questions() if looks(question)}
     told: dict[str, Any] = {}
     for part, wanted in (("all", None), ("seen", seen)):
         for half in ("tuning", "reported", "both"):
