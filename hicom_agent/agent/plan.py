@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from hicom_agent.agent.whole import asks_for_any, asks_outline, asks_to_find, asks_transcript
+from hicom_agent.agent.plain import put_plainly
+from hicom_agent.agent.whole import FILM, asks_for_any, asks_outline, asks_to_find, asks_transcript
 from hicom_agent.llm.spans import unmet
 from hicom_agent.types import Modality
 
@@ -17,6 +18,10 @@ _SPLIT = re.compile(
     rf"[,;]?\s+(?:and|or)\s+(?:also\s+)?(?=(?:(?:at|by|for|from|in|on|to|with)\s+)?{ASKING}\b)|\?\s+(?=\w)",
     re.IGNORECASE,
 )
+_LISTED = re.compile(
+    rf", (?={ASKING} (?!{ASKING}\b))(?!(?:when|where|which|who)\b (?:the|an?|it|they|he|she)\b)", re.IGNORECASE
+)
+_IN_FILM = re.compile(rf" in (?:the|this|that) {FILM}$", re.IGNORECASE)
 _ONE = r"(?:an?|the|any) [\w-]+(?: [\w-]+)?"
 _EITHER = re.compile(rf"^((?:is|are|was|were) there|(?:do|can) (?:we|you) see) ({_ONE}),? or ({_ONE})$", re.IGNORECASE)
 _WHEN = re.compile(
@@ -142,16 +147,19 @@ def wants_names(question: str) -> bool:
 
 
 def split_question(question: str) -> list[str]:
-    """Return the parts of a compound question, in order; a plain question is its own only part.
+    """Return the parts of a compound question, in order and put plainly; a single question is its own only part.
 
     >>> split_question("When does the bus come, and what is written on it?")
     ['When does the bus come', 'what is written on it?']
     """
-    either = _EITHER.match(question.strip(" ?!."))
+    question = put_plainly(question)
+    either = _EITHER.match(_IN_FILM.sub("", question.strip(" ?!.")))
     if either:
         return [f"{either[1]} {either[2]}", f"{either[1]} {either[3]}"]
     parts = [part.strip(" ,;") for part in _SPLIT.split(question)]
-    return [part for part in parts if len(part.split()) >= 2] or [question]
+    if len(parts) > 1:  # then a comma before another question word parts as well
+        parts = [piece for part in parts for piece in _LISTED.split(part)]
+    return [put_plainly(part) for part in parts if len(part.split()) >= 2] or [question]
 
 
 def understand(question: str) -> SubQuestion:
