@@ -13,7 +13,16 @@ from hicom_agent.types import parse_time
 AROUND_S = 3.0  # how far from a named moment what is seen "at" it may begin
 EDGE = 0.1  # share of a film that is its beginning, or its end
 EDGE_S = 10.0  # but at least
-CLOCK = r"(?:\d{1,3}(?::\d{2}){1,2}(?:\.\d+)?|\d+(?:\.\d+)? ?(?:s|secs?|seconds?|mins?|minutes?)\b)"
+_NUMBERS = {
+    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "forty-five": 45, "fifty": 50, "sixty": 60,
+    "ninety": 90, "half a": 0.5,
+}  # fmt: skip
+_NUMBER = "|".join(sorted(_NUMBERS, key=len, reverse=True))
+CLOCK = (
+    r"(?:\d{1,3}(?::\d{2}){1,2}(?:\.\d+)?|\d+(?:\.\d+)? ?(?:s|secs?|seconds?|mins?|minutes?)\b"
+    rf"|(?:{_NUMBER}) (?:seconds?|minutes?)\b)"
+)
 
 
 def read_clock(text: str, duration_s: float, counts: Callable[[str], bool]) -> tuple[Window, str]:
@@ -37,6 +46,14 @@ def read_clock(text: str, duration_s: float, counts: Callable[[str], bool]) -> t
 
 
 def _seconds(text: str) -> float:
+    """Return a time or a length in seconds.
+
+    >>> _seconds("1:05"), _seconds("2 min"), _seconds("half a minute")
+    (65.0, 120.0, 30.0)
+    """
+    text = f"1 {text}" if text.lower() in ("minute", "second") else text
+    word = re.match(rf"({_NUMBER}) (?=[sm])", text, re.IGNORECASE)
+    text = f"{_NUMBERS[word[1].lower()]} {text[word.end() :]}" if word else text
     number = re.match(r"\d+(?:\.\d+)?", text)
     if ":" in text or number is None:
         return parse_time(text)
@@ -57,7 +74,7 @@ def _share(found: re.Match[str], duration_s: float) -> Window:
     if found[2] == "half":
         middle_s = duration_s / 2
         return (0.0, middle_s) if found[1].lower() == "first" else (middle_s, duration_s)
-    length_s = _seconds(found[2] if found[2][0].isdigit() else f"1 {found[2]}")
+    length_s = _seconds(found[2])
     if found[1].lower() == "second":
         return length_s, 2 * length_s
     return (0.0, length_s) if found[1].lower() == "first" else (max(0.0, duration_s - length_s), duration_s)
@@ -66,17 +83,19 @@ def _share(found: re.Match[str], duration_s: float) -> Window:
 _STRETCHES = (
     (re.compile(rf"\b(?:between|from) ({CLOCK}) (?:and|to|until|till) ({CLOCK})", re.IGNORECASE), _two),
     (
-        re.compile(rf"\b(?:after|since|from) ({CLOCK})(?: on\b)?", re.IGNORECASE),
+        re.compile(rf"\b(?:after|since|from) (?:the first )?({CLOCK}|(?<=the first )minute\b)(?: on\b)?", re.I),
         lambda found, duration_s: (_seconds(found[1]), duration_s),
     ),
     (re.compile(rf"\b(?:before|until) ({CLOCK})", re.IGNORECASE), lambda found, duration_s: (0.0, _seconds(found[1]))),
     (
-        re.compile(rf"\b(?:at|around) (?:about )?({CLOCK})", re.IGNORECASE),
+        re.compile(rf"\b(?:at|around) (?:about )?({CLOCK})(?: in(?:to the {FILM})?$)?", re.I),
         lambda found, duration_s: (max(0.0, _seconds(found[1]) - AROUND_S), _seconds(found[1]) + AROUND_S),
     ),
     (
         re.compile(
-            rf"\b(?:in|during|within) the (first|last|second) (half|{CLOCK}|minute|second)(?: of the {FILM})?", re.I
+            r"(?:\b(?:in|during|within|of)|(?<=summari[sz]e)|(?<=describe)) the (first|last|second) "
+            rf"({CLOCK}|half|minute|second)(?: of the {FILM})?",
+            re.I,
         ),
         _share,
     ),

@@ -119,6 +119,6 @@ class Run:
 
 def _nearest(task: Task) -> Pick:
     """Return which of several moments is nearest to the one anchor there is."""
-    if len(task.anchors) != 1:
+    if len(task.anchors) != 1 or task.anchors[0].relation == "during":
         return ""
     return "first" if task.anchors[0].relation == "after" else "last"

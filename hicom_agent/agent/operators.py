@@ -92,6 +92,9 @@ def order(task: Task, found: Sequence[Partial]) -> Partial:
     told = [f"{name} at {span(piece)}" for piece, name in both]
     if abs(one.start_s - other.start_s) < SAME_S:
         return Partial(f"At the same time: {', '.join(told)}", confidence, (one, other), "", tokens, "order")
+    if task.claim == "either":
+        where = "Before" if one.start_s < other.start_s else "After"
+        return Partial(f"{where}: {', '.join(told)}", confidence, (one, other), "", tokens, "order")
     if task.claim is not None:
         holds = (one.start_s < other.start_s) == (task.claim == "before")
         return Partial(f"{'Yes' if holds else 'No'}: {', '.join(told)}", confidence, (one, other), "", tokens, "order")

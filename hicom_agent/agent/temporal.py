@@ -15,7 +15,8 @@ from hicom_agent.agent.evidence import ALWAYS, Pick, Window
 from hicom_agent.agent.plan import understand
 from hicom_agent.agent.whole import FILM, is_thing_alone
 
-Relation = Literal["before", "after"]
+Relation = Literal["before", "after", "during"]
+Claim = Literal["before", "after", "either"]
 
 _FILMIC = re.compile(
     r"\b(?:sa(?:y|ys|id)|tells?|told|mention(?:s|ed)?|speaks?|spoken|talks?|hear[sd]?|written|read[s]?|shown?|shows|"
@@ -27,6 +28,7 @@ _TOLD = re.compile(  # "Is there a bench between the tree and the house?" asks o
     r"\b(?:sa(?:y|ys|id)|mention(?:s|ed)?|hear[sd]?|written|reads?|happens?|happened|shown|appears?|comes?)\b",
     re.IGNORECASE,
 )
+_TOLD_THERE = re.compile(r"\b(?:said|say|says|written|heard|hear|shown|seen?|happens?|read)\b", re.IGNORECASE)
 _IS = re.compile(r"^(what|who|where|when|how)['\u2019]?s\b", re.IGNORECASE)
 _NO_TIME = re.compile(  # "looks after", "more than once"
     r"\b(?:look(?:s|ed|ing)?|runs?|ran|running|go(?:es|ing)?|nam(?:e|es|ed)|takes?|chas(?:e|es|ing)|more than|only"
@@ -41,9 +43,10 @@ _NO_EVENT = re.compile(
 _SHOWN = r"(?:shown|seen|said|written|mentioned|visible|heard|on (?:the )?screen|in view|introduced)"
 _COMES = r"(?:comes?|came|appears?|appeared|happens?|happened|occurs?|shows? up|starts?)"
 _SOON = r"(?:(?:right|just|shortly|immediately|directly|soon|only) )?"
+_ASKS_OF = r"(?:does|do|did|can) (?:the )?\w+ (?:mention|say|see|hear|show|talk about|speak of)"
 _WHICH_FIRST = re.compile(
     rf"^(?:what|which|who)(?: (?:of (?:these|the two|them)|one|thing|event))?\s+"
-    rf"(?:{_COMES}|(?:is|was|are|were)(?: {_SHOWN})?)"
+    rf"(?:{_COMES}|(?:is|was|are|were)(?: {_SHOWN})?|{_ASKS_OF})"
     r"\s+(first|last|earlier|later|second)\s*[,:;]?\s+(?:in the \w+[,:]? )?(.+?),? or (.+)$",
     re.IGNORECASE,
 )
@@ -51,6 +54,17 @@ _IS_BEFORE = re.compile(
     rf"^(?:does|do|did|is|are|was|were) (?!there\b)(.+?)(?: (?:{_COMES}|{_SHOWN}|be))* {_SOON}(before|after) (.+)$",
     re.IGNORECASE,
 )
+_BEFORE_OR_AFTER = re.compile(
+    rf"^(?:does|do|did|is|are|was|were) (?!there\b)(.+?)(?: (?:{_COMES}|{_SHOWN}|be))*"
+    r" (?:(?:before or after|after or before) (.+)|(?:before|after) (.+?),? or (?:before|after)(?: it| that| them)?)$",
+    re.IGNORECASE,
+)
+_MEANWHILE = re.compile(  # "What is said while the rocket is shown?", "What is said then?"
+    r"^(what (?:is|was|does|do|did|can)\b.*?),? (?:(?:while|during|(when|as)) (.+)|(?:then|meanwhile"
+    r"|at (?:that|the same) (?:time|moment|point)))$",
+    re.IGNORECASE,
+)
+_FILM_EDGE = re.compile(rf"^how (?:does|did) (?:the|this) {FILM} (begin|start|open|end|finish|close)$", re.IGNORECASE)
 _BETWEEN = re.compile(r"^(.*?),? ?\b(?:in )?between (.+?) and (.+)$", re.IGNORECASE)
 _RELATED = re.compile(rf"^(.+?),? {_SOON}(before|after|until|once|following) (.+)$", re.IGNORECASE)
 _RELATED_AHEAD = re.compile(rf"^{_SOON}(before|after|until|once|following) (.+?), (.+)$", re.IGNORECASE)
@@ -67,6 +81,11 @@ _PICK_THING = re.compile(
 )
 _PICKS = (_TIME_PICK, _PICK, _PICK_THING, _PICK_LAST_WORD)
 _PICK_SEEN = re.compile(r"(?<=\bthe )(?:very )?(first|last|final) (?=\w)", re.IGNORECASE)  # of what can only be seen
+_TELLS = re.compile(  # "before she talks about the train"
+    r"^(?:(?:she|he|they|someone|somebody|the (?:narrator|speaker|voice|man|woman|lady)) )?"
+    r"(?:(?:talk|speak)(?:s|ed|ing)? (?:about|of)|spoke (?:about|of)|mention(?:s|ed|ing)?) ",
+    re.IGNORECASE,
+)
 _TAIL = re.compile(
     rf"(?:,? (?:in|of) the {FILM}| (?:is|was|are|were|has been|have been)(?: \w+)? (?:gone|over|finished)"
     rf"| (?:is|was|are|were|has been|have been) {_SHOWN}| {_COMES}(?: up)?| {_SHOWN})$",
@@ -97,7 +116,7 @@ class Task:
     anchors: tuple[Anchor, ...] = ()
     pick: Pick = ""  # of several moments only this
     rivals: tuple[str, str] | None = None  # which of these comes first, or last
-    claim: Relation | None = None  # whether the first of the rivals comes before, or after, the other
+    claim: Claim | None = None  # whether the first of the rivals comes before the other, or after, or which of both
 
 
 def read_task(question: str, duration_s: float) -> Task:
@@ -110,6 +129,8 @@ def read_task(question: str, duration_s: float) -> Task:
     """
     text = re.sub(r"\s+", " ", question).strip(" ?!.")
     text = _IS.sub(r"\1 is", text)
+    if edge := _FILM_EDGE.match(text):
+        return Task("What happens", text, pick="first" if edge[1].lower() in ("begin", "start", "open") else "last")
     asked = text
     order = _read_order(text)
     if order is not None:
@@ -142,9 +163,12 @@ def _read_order(text: str) -> Task | None:
         word, one, other = found.groups()
         pick: Pick = "first" if word.lower() in ("first", "earlier") else "last"
         return Task(text, text, pick=pick, rivals=(_event(one), _event(other)))
+    found = _BEFORE_OR_AFTER.match(text)
+    if found:
+        return Task(text, text, rivals=(_event(found[1]), _event(found[2] or found[3])), claim="either")
     found = _IS_BEFORE.match(text)
     if found and _is_event(found[3]) and not re.search(CLOCK, found[3]) and not _NO_TIME.search(found[1]):
-        claim: Relation = "before" if found[2].lower() == "before" else "after"
+        claim: Claim = "before" if found[2].lower() == "before" else "after"
         return Task(text, text, rivals=(_event(found[1]), _event(found[3])), claim=claim)
     return None
 
@@ -153,6 +177,10 @@ def _read_anchors(text: str) -> tuple[tuple[Anchor, ...], str]:
     found = _BETWEEN.match(text)
     if found and _TOLD.search(found[1]) and _is_event(found[2]) and _is_event(found[3]):
         return (Anchor("after", _event(found[2])), Anchor("before", _event(found[3]))), found[1]
+    found = _MEANWHILE.match(text)
+    event = found[3] or "then" if found else ""  # "when it rains" is part of what is told
+    if found and _TOLD_THERE.search(found[1]) and _is_event(event) and (not found[2] or _FILMIC.search(event)):
+        return (Anchor("during", _event(event)),), found[1]
     ahead = _RELATED_AHEAD.match(text)
     found = _RELATED.match(text)
     main, word, event = (
@@ -191,20 +219,22 @@ def _event(text: str) -> str:
     >>> _event("the bus is seen"), _event("the sign in the film")
     ('the bus', 'the sign')
     """
-    before = ""
+    before, text = "", _TELLS.sub("", text)
     while before != text:
         before, text = text, _TAIL.sub("", text).strip(" ,")
     return text or before
 
 
 def narrow(window: Window, relation: Relation, start_s: float, end_s: float) -> Window:
-    """Return the part of `window` before the stretch begins, or after it ends.
+    """Return the part of `window` before the stretch begins, after it ends, or in which it lies.
 
     >>> narrow((0, 60), "after", 10, 20), narrow((0, 60), "before", 10, 20)
     ((20, 60), (0, 10))
     """
     if relation == "before":
         return window[0], min(window[1], start_s)
+    if relation == "during":
+        return max(window[0], start_s), min(window[1], end_s)
     return max(window[0], end_s), window[1]
 
 

@@ -25,7 +25,12 @@ LENGTH_S = 120.0
             "What is said",
             [("after", "the first card"), ("before", "the last card")],
         ),
-        ("What happens once she mentions the ferry?", "What happens", [("after", "she mentions the ferry")]),
+        ("What happens once she mentions the ferry?", "What happens", [("after", "the ferry")]),
+        ("What is said before mentioning Oliver?", "What is said", [("before", "Oliver")]),
+        ("What is said while the rocket is shown?", "What is said", [("during", "the rocket")]),
+        ("what is said then?", "what is said", [("during", "then")]),
+        ("What can you see when the car appears?", "What can you see", [("during", "the car")]),
+        ("What does the sign say when it rains?", "What does the sign say when it rains", []),
         ("Which train leaves after nine?", "Which train leaves after nine", []),
         ("What does he do before breakfast?", "What does he do before breakfast", []),
         ("Who lives between the church and the mill?", "Who lives between the church and the mill", []),
@@ -67,6 +72,10 @@ def test_the_first_or_the_last_of_several_moments_is_told_from_a_first_prize(
         ("Is a car seen before 1:30?", (0.0, 90.0)),
         ("What is said in the last minute?", (60.0, LENGTH_S)),
         ("Is there a dog in the second half?", (60.0, LENGTH_S)),
+        ("What is said in the last ten seconds?", (110.0, LENGTH_S)),
+        ("What is said after the first minute?", (60.0, LENGTH_S)),
+        ("What is written around one minute in?", (57.0, 63.0)),
+        ("Summarise the first half a minute", (0.0, 30.0)),
         ("What is written at the end of the film?", (108.0, LENGTH_S)),
         ("What does the rental cost at 9:30?", (0.0, float("inf"))),  # the film is not that long
         ("Is a car seen after 5:00?", (300.0, LENGTH_S)),  # nor that, but only the film can be meant
@@ -81,13 +90,23 @@ def test_times_by_the_clock_are_windows_where_the_film_is_that_long(question: st
     [
         ("Which comes first, the sign or the rabbit?", ("the sign", "the rabbit"), "first", None),
         ("Which is shown last: the cyclist or the taxi?", ("the cyclist", "the taxi"), "last", None),
+        ("What does she mention first: the taxi or the rabbit?", ("the taxi", "the rabbit"), "first", None),
         ("Does the taxi come before the rabbit?", ("the taxi", "the rabbit"), "", "before"),
+        ("Does the taxi come before or after the rabbit?", ("the taxi", "the rabbit"), "", "either"),
+        ("Is the taxi shown before the rabbit or after it?", ("the taxi", "the rabbit"), "", "either"),
         ("Is the rabbit seen after the man with the bow tie?", ("the rabbit", "the man with the bow tie"), "", "after"),
     ],
 )
 def test_the_order_of_two_things_is_asked(question: str, rivals: object, pick: str, claim: str | None) -> None:
     task = read_task(question, LENGTH_S)
     assert (task.rivals, task.pick, task.claim) == (rivals, pick, claim)
+
+
+def test_how_a_film_begins_is_its_first_outline() -> None:
+    assert (read_task("How does the video begin?", LENGTH_S).text, read_task("How does it end?", LENGTH_S).text) == (
+        "What happens",
+        "How does it end",
+    )
 
 
 def test_that_means_what_was_asked_before_and_the_last_card_is_one_of_many() -> None:
