@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from hicom_agent.llm.excerpt import best_sentence
 from hicom_agent.llm.grounding import content_words
-from hicom_agent.llm.kinds import COLOUR, DAY, FIGURE, with_figures
+from hicom_agent.llm.kinds import COLOUR, DAY, FIGURE, PRICE, with_figures
 from hicom_agent.llm.spans import unmet
 
 Verdict = Literal["holds", "otherwise", "unsettled"]
@@ -15,6 +16,8 @@ _NO = re.compile(
     r"\b(?:no|not|never|nobody|no one|none|nothing|neither|nor|without|cannot)\b|n't\b|\b(?:closed|shut|cancelled)\b",
     re.IGNORECASE,
 )
+_PAID = re.compile(r"\b(?:pay|costs?|charged?|fee)\b", re.IGNORECASE)
+_FREE = re.compile(r"\bfree\b|\bno charge\b|\bfor nothing\b", re.IGNORECASE)
 _LIMIT = re.compile(r"\b(?:until|till|unless|except|only|from|after|before)\b", re.IGNORECASE)
 _VALUES = (FIGURE, DAY, COLOUR)  # of these a line that names another one says that it is otherwise
 
@@ -30,12 +33,26 @@ def judge(claim: str, line: str) -> Verdict:
     ('unsettled', 'holds')
     """
     missing = unmet(claim, [line])
+    if not missing and (_PAID.search(claim) or _FREE.search(claim)):
+        return _judge_price(claim, best_sentence(line, claim))
     negated = bool(_NO.search(claim)) != bool(_NO.search(line))
     if not missing:
         return "holds" if not negated else "unsettled" if _LIMIT.search(line) else "otherwise"
     if negated or len(missing) == len(set(content_words(claim))):
         return "unsettled"
     return "otherwise" if all(_has_other(word, claim, line) for word in missing) else "unsettled"
+
+
+def _judge_price(claim: str, line: str) -> Verdict:
+    """Return what is told of a claim that something is free, or has to be paid for.
+
+    >>> _judge_price("Do children have to pay?", "Children: free"), _judge_price("Is it free?", "Fee: 2 euros")
+    ('otherwise', 'otherwise')
+    """
+    free, priced = _FREE.search(line) is not None, PRICE.search(line) is not None
+    if not free and not priced and not _PAID.search(line):
+        return "unsettled"
+    return "holds" if free == (_FREE.search(claim) is not None) else "otherwise"
 
 
 def _has_other(word: str, claim: str, line: str) -> bool:

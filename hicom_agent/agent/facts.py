@@ -14,7 +14,7 @@ _THE_FILM = rf"(?:the|this|that|my) (?:whole |entire )?{FILM}"
 _LENGTH = re.compile(
     rf"^how (?:long|many (?:seconds|minutes|hours)(?: long)?) (?:is|does|has) {_THE_FILM}"
     r"(?: (?:long|last|run|take|have|in all))?$"
-    rf"|^what is the (?:length|duration|running time|runtime) of {_THE_FILM}$",
+    rf"|^(?:what is the )?(?:length|duration|running time|runtime)(?: of {_THE_FILM})?(?: in (?:seconds|minutes))?$",
     re.IGNORECASE,
 )
 _CLIPS = re.compile(

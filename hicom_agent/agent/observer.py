@@ -25,7 +25,7 @@ from hicom_agent.agent.facts import asks_fact, find_fact
 from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.meter import Meter
 from hicom_agent.agent.operators import list_times, list_words
-from hicom_agent.agent.outline import outline, show_clips, spread_clips
+from hicom_agent.agent.outline import is_worth_quoting, outline, show_clips, spread_clips
 from hicom_agent.agent.plan import SubQuestion, names_nothing
 from hicom_agent.agent.reading import MENTIONED_FROM, READ_FROM
 from hicom_agent.agent.rereading import LineReader, reread, reread_mentions, reread_times
@@ -101,7 +101,7 @@ class Observer:
             listed = list_words(self._all_words(sub, wish.window), wish.pick, sub.sources)
             if told or not listed.abstained:
                 return listed
-        if sub.kind == "how long" and len(sub.sources) > 1:
+        if sub.kind == "how long" and len(sub.sources) > 1 and "speech" in sub.sources:
             length = self._from_words(replace(wish, sub=replace(sub, kind="open")))
             return self._from_all(wish, []) if length.abstained else length
         return self._from_all(wish, self._words(wish))
@@ -170,14 +170,15 @@ class Observer:
     def _all_words(self, sub: SubQuestion, window: Window) -> list[Evidence]:
         wanted = [kind for kind in KINDS if MODALITY[kind] in sub.sources] or KINDS
         found = [piece for kind in wanted for piece in read_words(self._store, kind, self.film.video_id, window)]
-        return sorted(found, key=lambda piece: (piece.start_s, piece.end_s))
+        kept = [piece for piece in found if is_worth_quoting(piece)] or found  # a recogniser reads signs into textures
+        return sorted(kept, key=lambda piece: (piece.start_s, piece.end_s))
 
     def _words(self, wish: Wish) -> list[Evidence]:
         """Return what was said and written in the window that bears on a wish, read again where a model can."""
         sub = wish.sub
         found = self._find(wish, topical=sub.kind != "open")
         if sub.kind not in ("open", "when"):
-            return found
+            return found if sub.kind == "whether" else take_best(found)
         model = self._writer() if self._rereads and not self.meter.budget.is_over else None
         if not isinstance(model, LineReader):
             return found if wish.is_factual else take_best(found)
@@ -189,7 +190,8 @@ class Observer:
 
     def _find(self, wish: Wish, *, topical: bool) -> list[Evidence]:
         began_s, sub = time.monotonic(), wish.sub
-        asked = Asked(sub.text, self._encoder.encode_texts([sub.text])[0], sub.about, topical=topical)
+        about = sub.thing if topical and sub.kind == "when" else sub.about
+        asked = Asked(sub.text, self._encoder.encode_texts([sub.text])[0], about, topical=topical)
         few, videos = wish.window == ALWAYS and sub.kind in ("open", "whether"), [self.film.video_id]
         limit = WORDS if few else WORDS_IN_WINDOW
         found = [piece for kind in KINDS for piece in find_words(self._store, kind, asked, videos, limit)]

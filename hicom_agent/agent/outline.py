@@ -119,7 +119,7 @@ def show_clips(film: Film, clips: Sequence[Clip], support: float) -> tuple[Evide
 
 def _read(store: Store, kind: Kind, video_id: str, window: Window) -> Lines:
     """Return what is said (or written) in a window and worth quoting, each line with where it begins there."""
-    inside = [piece for piece in read_words(store, kind, video_id, window) if _is_text(piece)]
+    inside = [piece for piece in read_words(store, kind, video_id, window) if is_worth_quoting(piece)]
     if not inside:
         return []
     vectors = store.vectors(video_id, kind)
@@ -146,7 +146,7 @@ def _typical(pieces: Sequence[Evidence], vectors: np.ndarray, limit: int) -> Par
     return Part(tuple(best), len(chosen) - len(best))
 
 
-def _is_text(piece: Evidence) -> bool:
+def is_worth_quoting(piece: Evidence) -> bool:
     """Tell whether a line is worth quoting: three letters or figures, or two of a script that needs fewer."""
     signs = [sign for sign in piece.text if sign.isalnum()]
     return len(signs) >= SIGNS or (len(signs) >= 2 and ord(max(signs)) >= CJK)

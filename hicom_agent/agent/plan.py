@@ -8,7 +8,8 @@ from typing import Literal
 
 from hicom_agent.agent.plain import put_plainly
 from hicom_agent.agent.whole import FILM, asks_for_any, asks_outline, asks_to_find, asks_transcript
-from hicom_agent.llm.spans import unmet
+from hicom_agent.llm.grounding import content_words
+from hicom_agent.llm.kinds import asked_kinds
 from hicom_agent.types import Modality
 
 Kind = Literal["when", "count", "how long", "whether", "outline", "open"]
@@ -50,7 +51,7 @@ _BEFORE_THING = re.compile(
     re.IGNORECASE,
 )
 _COUNT = re.compile(r"\bhow (?:many times|often)\b|\bon how many occasions\b", re.IGNORECASE)
-_LONG = re.compile(r"\bhow long (?:is|are|does|do|was|were|did)\b", re.IGNORECASE)
+_LONG = re.compile(r"\bhow (?:long|many (?:seconds|minutes)) (?:is|are|does|do|was|were|did)\b", re.IGNORECASE)
 _WHETHER = re.compile(r"^(?:is|are|was|were|does|do|did|can|could|has|have|will)\b", re.IGNORECASE)
 _SAID = re.compile(
     r"\b(?:say|says|said|saying|tell|tells|told|mention|mentions|mentioned|speak|speaks|spoke|spoken|talk"
@@ -75,13 +76,20 @@ _SIGN_SAYS = re.compile(
     re.IGNORECASE,
 )
 _MEDIUM = re.compile(
-    r"\b(?:narrator|narration|speaker|voice|say|says|said|tell|tells|told|mention(?:s|ed)?|hear|heard|according to|"
+    r"\b(?:narrator|narration|speaker|voice|talk(?:s|ed|ing)?(?: about)?|speak(?:s|ing)?|spoke|"
+    r"say|says|said|tell|tells|told|mention(?:s|ed)?|hear|heard|according to|"
     r"title(?: card)?|captions?|subtitles?|slides?|signs?|cards?|notices?|banners?|posters?|labels?|text|words?|"
     r"written|writes?|reads?|screen|on-screen|"
     r"shown|shows?|appears?|film|video|clip|footage|scene|moment)\b",
     re.IGNORECASE,
 )
 _WHO = re.compile(r"^(?:and )?who(?:m|se)?\b", re.IGNORECASE)
+_WHERE = re.compile(r"^(?:and )?where\b", re.IGNORECASE)
+_ANYTHING_WORDS = """
+anything everything thing something list moment first last new come next line sentence piece word film movie scene
+footage speaker exactly people person someone anyone somebody anybody announcement card notice banner poster board
+"""
+_ANYTHING = frozenset(content_words(_ANYTHING_WORDS))
 _SHOWN = re.compile(  # said of things and of words on the screen alike
     r"\b(?:show|shows|shown|appears?|appeared|appearance|on[- ]screen|on the screen|displayed)\b", re.IGNORECASE
 )
@@ -134,7 +142,9 @@ def names_nothing(sub: SubQuestion) -> bool:
     """
     if asks_transcript(sub.text):
         return True
-    return sub.kind == "open" and not _WHO.match(sub.text) and not unmet(sub.about, [""])
+    if sub.kind != "open" or _WHO.match(sub.text) or _WHERE.match(sub.text) or asked_kinds(sub.text):
+        return False
+    return _ANYTHING.issuperset(content_words(sub.about))
 
 
 def wants_names(question: str) -> bool:

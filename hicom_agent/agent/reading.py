@@ -19,6 +19,11 @@ WEIGHTS = (6.95, -2.78, -0.74, -0.34, -1.47, -0.87, -0.72, -1.19, -2.42)
 TOPICAL = 1.0  # added where only the topic is asked for
 READ_FROM = 0.45  # support from which a line is believed to answer; the constant is set so
 MENTIONED_FROM = 0.35  # the same where it is enough that a line is about a thing: benchmarks/words.py --mentions
+_ENDS = [
+    tuple(frozenset(content_words(side)) for side in pair.split("|"))
+    for pair in ("begin start open | end finish close stop", "first | last", "arrive arrival | leave depart departure")
+]
+_TO_THE_END = re.compile(r"\b(?:until|till|again|from|to)\b", re.IGNORECASE)
 _NAME = re.compile(r"(?<=\s)[A-Z][a-z]+|\d[\d:.,]*")
 
 
@@ -32,10 +37,28 @@ def line_support(question: str, about: str, own: str, context: str, cosine: floa
     words, of_any_kind = set(content_words(about)), topical or has_kind("", question)
     if of_any_kind and not is_particular(about) and (words or not topical) and words.isdisjoint(content_words(own)):
         return 0.0
+    if not topical and _is_opposed(question, own):
+        return 0.0
     seen = compare(question, about, own, context, cosine)
     if topical:
         seen = (*seen[:4], 0.0, 0.0, 0.0, *seen[7:])
     return 1 / (1 + math.exp(-sum(w * x for w, x in zip(WEIGHTS, seen, strict=True)) - (TOPICAL if topical else 0.0)))
+
+
+def _is_opposed(question: str, line: str) -> bool:
+    """Tell whether a question asks for one end of something, and a line names only the other.
+
+    >>> _is_opposed("When does the shift end?", "Night shift. Begins at 22:00")
+    True
+    """
+    if _TO_THE_END.search(question) or _TO_THE_END.search(line):
+        return False
+    asked, told = set(content_words(question)), set(content_words(line))
+    return any(
+        asked & one and told & other and not asked & other and not told & one
+        for pair in _ENDS
+        for one, other in (pair, pair[::-1])
+    )
 
 
 def compare(question: str, about: str, own: str, context: str, cosine: float) -> tuple[float, ...]:

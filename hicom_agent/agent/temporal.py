@@ -201,7 +201,7 @@ def asks_of_film(main: str) -> bool:
     (True, False)
     """
     sub = understand(main)
-    return bool(_FILMIC.search(main)) or sub.kind in ("count", "how long") or sub.sources == ("visual",)
+    return bool(_FILMIC.search(main)) or sub.kind in ("count", "how long", "outline") or sub.sources == ("visual",)
 
 
 def _is_filmic(main: str) -> bool:

@@ -28,6 +28,7 @@ _OUTLINES = (
     rf"what(?:'s| is| was)?(?: being)? (?:happen(?:s|ed|ing)?|goes on|going on|went on){_WHERE}",
     rf"what(?:'s| is| are) (?:{_FILM}|this|it)(?: all)? about",
     rf"what(?:'s| is) (?:this|{_FILM})",
+    r"what (?:comes?|came|follows?|followed|is)(?: (?:up )?next)?(?<!is)",
     rf"what (?:does|do) {_FILM} (?:show|contain|hold)",
     rf"what(?:(?: kinds? of| sorts? of)? (?:objects?|things?))?(?: all)?"
     rf" (?:is|are|was|were|can be|could be)(?: there)?(?: being)?(?: seen| visible| shown)?(?: in {_FILM}| here)?",
@@ -36,7 +37,7 @@ _OUTLINES = (
 _NO_OUTLINES = r"what(?:'s| is| are| was| were)?(?: (?:the )?(?:objects?|things?))?(?: (?:is|are|was|were))?(?: there)?"
 _OUTLINE = re.compile(rf"(?!(?:{_NO_OUTLINES})$)(?:{'|'.join(_OUTLINES)})$", _I)
 _TRANSCRIPT = re.compile(
-    rf"(?:{_PLEASE}(?:give|show|tell|read|print)(?: me| us)? )?(?:(?:the|a|whole|full|complete) )*"
+    rf"(?:{_PLEASE}(?:give|show|tell|read|print|list)(?: me| us)? )?(?:(?:the|a|whole|full|complete) )*"
     rf"(?:transcript|transcription|(?:everything|all)(?: that)?(?: is| was|'s| gets)?(?: being)? said){_WHERE}",
     _I,
 )
@@ -66,7 +67,7 @@ _FIND = re.compile(
 _THING = re.compile(r"(?:(?:an?|the) )?[a-z-]{3,}(?: [a-z-]{3,}){0,1}", re.ASCII)
 _NO_THING = re.compile(
     r"(?:thanks|thank|hello|hey|okay|yes|continue|more|next|again|please|help|stop|start|translate|tell|explain|why|how"
-    r"|what|when|where|who|which|whose|and|but|then|is|are|was|were|does|did|can|could)\b"
+    r"|with|by|from|to|for|about|at|in|on|whom|what|when|where|who|which|whose|and|but|then|is|are|was|were|does|did|can|could)\b"
 )
 _DONE = (  # as the last word: where something is done
     r"(?:\w{3,}ed|(?!building|painting|drawing|wedding|meeting|ceiling|ring|king|wing|string)\w+ing|shot|built|taken|caught"

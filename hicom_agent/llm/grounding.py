@@ -10,6 +10,7 @@ import functools
 import re
 from collections.abc import Iterable
 
+from hicom_agent.llm.verbs import BASE
 from hicom_agent.types import clean_text
 
 _MARKERS = re.compile(r"<\|[^<>|\n]{0,40}\|>|</?s>|<(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>", re.IGNORECASE)
@@ -125,7 +126,12 @@ def _join_numbers(words: list[str]) -> list[str]:
 
 @functools.lru_cache(1 << 14)
 def _stem(word: str) -> str:
-    """Return a word without its common English ending; enough to match "opens", "opened" and "opening"."""
+    """Return a word without its common English ending; enough to match "opens", "opened" and "opening".
+
+    >>> _stem("opened"), _stem("brought")
+    ('open', 'bring')
+    """
+    word = BASE.get(word, word)
     if "'" in word or "’" in word:
         word = re.sub(r"['’]s?$|['’]", "", word)
     if not word.isascii() or len(word) <= 3:

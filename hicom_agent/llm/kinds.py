@@ -19,7 +19,10 @@ COLOUR = re.compile(
     r"\b(black|white|gr[ea]y|red|green|blue|yellow|orange|purple|violet|pink|brown|beige|gold(en)?|silver)\b",
     re.IGNORECASE,
 )
-NAME = re.compile(r"(?<=[a-z,;:] )[A-Z][^\W\d_]+")
+NAME = re.compile(  # a recogniser of speech may write it small
+    rf"(?<=[a-z,;:] )(?!(?i:{_MONTHS}|{_WEEKDAYS})\b)[A-Z][^\W\d_]+"
+    r"|(?:(?<=\bcalled )|(?<=\bnamed )|(?<=\bname is ))(?!(?i:a|an|the|it|that|in|on|for)\b)[^\W\d_]+"
+)
 TIME = re.compile(r"\d|noon|midnight|morning|evening|night|o'clock", re.IGNORECASE)
 DATE = re.compile(rf"\d|\b{_WEEKDAYS}\b|\b(?:{_MONTHS})\b|tomorrow|\btoday\b", re.IGNORECASE)
 DAY = re.compile(rf"\b{_WEEKDAYS}\b|\b(?:{_MONTHS})\b|\d(?:st|nd|rd|th)\b|tomorrow|\btoday\b|weekend", re.IGNORECASE)
@@ -41,6 +44,8 @@ _KINDS: dict[str, tuple[re.Pattern[str], ...]] = {
         content_words("many much number amount long tall high far old big heavy fast deep wide"), (FIGURE,)
     ),
 }
+_OTHER_KIND = re.compile(r"(?:and )?(?:where|who|why)\b", re.IGNORECASE)
+_HOW_MUCH_IS = re.compile(r"\bhow much (?:is|are|was|were|for)\b(?! (?:left|needed|there|it|in)\b)", re.IGNORECASE)
 _PRICED = re.compile(r"\b(?:cost|price|fee|charge|fare|pay|paid|admission)", re.IGNORECASE)  # beside a bare figure
 FIGURES = (FIGURE, PRICE, TIME, DATE, WHEN)  # answers in which only the figures count
 
@@ -49,13 +54,19 @@ FIGURES = (FIGURE, PRICE, TIME, DATE, WHEN)  # answers in which only the figures
 def asked_kinds(question: str) -> tuple[re.Pattern[str], ...]:
     """Return what a short answer to a question must hold, the strictest first.
 
-    >>> asked_kinds("What does lighting cost?") == (PRICE, FIGURE)
+    >>> asked_kinds("What does lighting cost?") == asked_kinds("How much is a ticket?") == (PRICE, FIGURE)
     True
+    >>> asked_kinds("Where do I have to pay?")
+    ()
     """
     found = [kind for word in content_words(question) for kind in _KINDS.get(word, ())]
+    if _OTHER_KIND.match(question.strip()):
+        found = [kind for kind in found if kind not in (PRICE, FIGURE)]
+    if _HOW_MUCH_IS.search(question):
+        found.insert(0, PRICE)
     if re.match(r"(?:and )?when\b", question.strip(), re.IGNORECASE):
         found.append(WHEN)
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(sorted(found, key=lambda kind: kind is FIGURE)))
 
 
 def asks_for(word: str, text: str) -> bool:

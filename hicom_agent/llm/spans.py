@@ -13,13 +13,13 @@ import re
 from collections.abc import Iterable
 
 from hicom_agent.llm.grounding import content_words, is_stop_word
-from hicom_agent.llm.kinds import COLOUR, FIGURES, NAME, asked_kinds, asks_for, with_figures
+from hicom_agent.llm.kinds import COLOUR, FIGURES, NAME, TIME, asked_kinds, asks_for, with_figures
 from hicom_agent.llm.synonyms import LOOSE, STRICT, read_groups
 
 _LIGHT_WORDS = """
 need get go use make take give happen people person someone anyone somebody anybody thing may might must shall let
 want kind sort type mean tell know call film movie scene footage speaker please exactly moment first last new come
-next line sentence
+next line sentence per anything something everything nothing everybody everyone nobody
 recipe list menu timetable schedule programme notice board card banner announcement poster kept occasion
 """
 _LIGHT = frozenset(content_words(_LIGHT_WORDS))
@@ -30,7 +30,16 @@ sell last begins get reach
 """
 _TACIT = frozenset(content_words(_TACIT_WORDS))
 _WHO = re.compile(r"(?:and )?who\b", re.IGNORECASE)
+_HOW_MANY = re.compile(r"\bhow many (\w+)", re.IGNORECASE)
 _WHERE = re.compile(r"(?:and )?where\b", re.IGNORECASE)
+_WHY = re.compile(r"(?:and )?why\b", re.IGNORECASE)
+_CAUSE = re.compile(r"\b(?:because|for|so|to|due|since|as|of|otherwise|therefore)\b", re.IGNORECASE)
+_TIME_WORDS = """
+half quarter past hour minute day week weekend month year every morning afternoon evening night noon midnight today
+tomorrow monday tuesday wednesday thursday friday saturday sunday january february march april may june july august
+september october november december amhour pmhour euro dollar pound cent
+"""
+_TIMES = frozenset(content_words(_TIME_WORDS)) | {"amhour", "pmhour"}
 _PLACE_WORDS = """
 in on at under behind beside near inside outside above below between over into onto by to
 """
@@ -98,7 +107,16 @@ def answer_spans(line: str, question: str, max_words: int = 6) -> list[str]:
     if _WHO.match(question):
         names = set(NAME.findall(line))
         spans = [span for span in spans if set(span.split()) <= names] or spans
+    if _WHO.match(question) or _WHERE.match(question) or _WHY.match(question):
+        spans = [span for span in spans if not _is_time_or_price(span)]
+    if _WHY.match(question) and not _CAUSE.search(line):
+        return []
     return _of_kind(list(dict.fromkeys(spans)), question)
+
+
+def _is_time_or_price(span: str) -> bool:
+    """Tell whether a span tells a day, a time or a price and nothing else: no person, place or reason."""
+    return all(word[0].isdigit() or word in _TIMES for word in content_words(span))
 
 
 def _leads_to_place(words: list[str]) -> bool:
@@ -129,13 +147,28 @@ def has_kind(text: str, question: str) -> bool:
     (False, True)
     """
     kinds = asked_kinds(question)
-    return not kinds or kinds[0].search(with_figures(text)) is not None
+    return not kinds or (_is_counted(text, question) and kinds[0].search(with_figures(text)) is not None)
+
+
+def _is_counted(text: str, question: str) -> bool:
+    """Tell whether a text that names what "how many" asks for has a number beside it; true if it does not name it.
+
+    >>> _is_counted("The engineers waited eleven days.", "How many engineers were there?")
+    False
+    """
+    found = _HOW_MANY.search(question)
+    counted = set(content_words(found[1])) - _LIGHT if found else set()
+    words = content_words(text)
+    places = [i for i, word in enumerate(words) if word in counted]
+    return not places or any(word[0].isdigit() for i in places for word in words[max(0, i - 2) : i + 2])
 
 
 def _of_kind(spans: list[str], question: str) -> list[str]:
     """Return the spans that hold a figure, a colour or a time if such is asked for and any does, else all."""
     for kind in asked_kinds(question):
         spans = [span for span in spans if kind.search(with_figures(span))] or spans
+        if kind is TIME:
+            spans = [span for span in spans if re.search(r"\d", with_figures(span))] or spans
         if kind is COLOUR:
             spans = [span for span in spans if kind.fullmatch(span)] or spans
     return spans
