@@ -66,7 +66,7 @@ def asked_kinds(question: str) -> tuple[re.Pattern[str], ...]:
         found.insert(0, PRICE)
     if re.match(r"(?:and )?when\b", question.strip(), re.IGNORECASE):
         found.append(WHEN)
-    return tuple(dict.fromkeys(sorted(found, key=lambda kind: kind is FIGURE)))
+    return tuple(dict.fromkeys(sorted(found, key=lambda kind: kind is not PRICE)))
 
 
 def asks_for(word: str, text: str) -> bool:
