@@ -7,7 +7,7 @@ from typing import Literal
 
 from hicom_agent.llm.excerpt import best_sentence
 from hicom_agent.llm.grounding import content_words
-from hicom_agent.llm.kinds import COLOUR, DAY, FIGURE, PRICE, with_figures
+from hicom_agent.llm.kinds import COLOUR, DAY, FIGURE, NAME, PRICE, with_figures
 from hicom_agent.llm.spans import unmet
 
 Verdict = Literal["holds", "otherwise", "unsettled"]
@@ -19,7 +19,8 @@ _NO = re.compile(
 _PAID = re.compile(r"\b(?:pay|costs?|charged?|fee)\b", re.IGNORECASE)
 _FREE = re.compile(r"\bfree\b|\bno charge\b|\bfor nothing\b", re.IGNORECASE)
 _LIMIT = re.compile(r"\b(?:until|till|unless|except|only|from|after|before)\b", re.IGNORECASE)
-_VALUES = (FIGURE, DAY, COLOUR)  # of these a line that names another one says that it is otherwise
+_CALLED = re.compile(r"\b(?:called|named|name is)\b", re.IGNORECASE)  # who else did it says nothing of who did
+_UNITS = frozenset(content_words("second minute hour day week month year euro dollar pound metre kilometre"))
 
 
 def judge(claim: str, line: str) -> Verdict:
@@ -43,6 +44,29 @@ def judge(claim: str, line: str) -> Verdict:
     return "otherwise" if all(_has_other(word, claim, line) for word in missing) else "unsettled"
 
 
+def without_values(claim: str) -> str:
+    """Return a claim without its figures, days, colours and what it says it is called: a line may know better.
+
+    >>> without_values("Is the red suitcase called Betty?"), without_values("Did they wait for two weeks?")
+    ('Is the suitcase called', 'Did they wait for')
+    """
+    kept = [word for word in claim.split() if not _names_value(word, claim)]
+    text = " ".join(kept)
+    return text if content_words(text) else claim
+
+
+def _names_value(word: str, claim: str) -> bool:
+    plain = word.strip("?!.,;:")
+    stems = content_words(plain)
+    figure = bool(stems) and (stems[0][0].isdigit() or stems[0] in _UNITS)
+    return figure or any(plain in (found[0] for found in kind.finditer(claim)) for kind in _values(claim))
+
+
+def _values(claim: str) -> tuple[re.Pattern[str], ...]:
+    """Return of what kinds a line that names another value says that a claim is otherwise."""
+    return (FIGURE, DAY, COLOUR, NAME) if _CALLED.search(claim) else (FIGURE, DAY, COLOUR)
+
+
 def _judge_price(claim: str, line: str) -> Verdict:
     """Return what is told of a claim that something is free, or has to be paid for.
 
@@ -57,8 +81,9 @@ def _judge_price(claim: str, line: str) -> Verdict:
 
 def _has_other(word: str, claim: str, line: str) -> bool:
     """Tell whether a word of a claim is a figure, a day or a colour, and the line names another."""
-    for kind in _VALUES:
+    for kind in _values(claim):
         named = {stem for found in kind.finditer(with_figures(claim)) for stem in content_words(found[0])}
-        if (word in named or (kind is FIGURE and word[0].isdigit())) and kind.search(with_figures(line)):
+        measured = kind is FIGURE and (word[0].isdigit() or word in _UNITS)
+        if (word in named or measured) and kind.search(with_figures(line)):
             return True
     return False

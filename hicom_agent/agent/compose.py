@@ -16,7 +16,7 @@ from hicom_agent.agent.rereading import LineReader
 from hicom_agent.agent.whole import asks_presence, asks_where, wants_kind
 from hicom_agent.llm.excerpt import best_sentence, is_told_otherwise
 from hicom_agent.llm.grounding import content_words, neutralise, ungrounded
-from hicom_agent.llm.spans import answer_spans, asked_values, has_kind, unmet
+from hicom_agent.llm.spans import answer_spans, asked_values, has_kind, lacks_answer, unmet
 from hicom_agent.prompts import load_prompt
 from hicom_agent.types import Modality, Reason, timecode
 
@@ -183,6 +183,8 @@ def _words(
     if other is not None:
         text = "It is not the same everywhere: " + ", ".join(f'"{p.text}" ({span(p)})' for p in (lead, other))
         return Partial(text, 0.5 * (lead.support + other.support), (lead, other), "contradictory", how="told apart")
+    if lacks_answer(lead.text, sub.text):
+        return Partial("", 1 - lead.support, tuple(said[:3]), "not seen")
     model = writer() if writer is not None else None
     draft = None
     if model is not None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hicom_agent.agent.claims import without_values
 from hicom_agent.agent.compose import Partial, Writer, compose
 from hicom_agent.agent.evidence import (
     ALWAYS,
@@ -191,7 +192,10 @@ class Observer:
     def _find(self, wish: Wish, *, topical: bool) -> list[Evidence]:
         began_s, sub = time.monotonic(), wish.sub
         about = sub.thing if topical and sub.kind == "when" else sub.about
-        asked = Asked(sub.text, self._encoder.encode_texts([sub.text])[0], about, topical=topical)
+        text = sub.text
+        if sub.kind == "whether":
+            text, about = without_values(text), without_values(about)
+        asked = Asked(text, self._encoder.encode_texts([sub.text])[0], about, topical=topical)
         few, videos = wish.window == ALWAYS and sub.kind in ("open", "whether"), [self.film.video_id]
         limit = WORDS if few else WORDS_IN_WINDOW
         found = [piece for kind in KINDS for piece in find_words(self._store, kind, asked, videos, limit)]

@@ -111,6 +111,16 @@ def answer_spans(line: str, question: str, max_words: int = 6) -> list[str]:
     return _of_kind(list(dict.fromkeys(spans)), question)
 
 
+def lacks_answer(line: str, question: str) -> bool:
+    """Tell whether a line has nothing that can be the person, place or reason that a question asks for.
+
+    >>> lacks_answer("The barrier was repaired on Thursday.", "Who repaired the barrier?")
+    True
+    """
+    asks_other = _WHO.match(question) or _WHERE.match(question) or _WHY.match(question)
+    return asks_other is not None and not answer_spans(line, question)
+
+
 def _is_time_or_price(span: str) -> bool:
     """Tell whether a span tells a day, a time or a price and nothing else: no person, place or reason."""
     return all(word[0].isdigit() or word in _TIMES for word in content_words(span))
