@@ -26,7 +26,7 @@ import numpy as np
 from measured import circumstances
 
 from hicom_agent.agent.confidence import log_odds
-from hicom_agent.agent.evidence import KINDS, MODALITY, Asked, Evidence, Kind, find_words
+from hicom_agent.agent.evidence import KINDS, MODALITY, Asked, Evidence, Kind, find_words, nearest_sentences
 from hicom_agent.agent.plan import SubQuestion, understand
 from hicom_agent.agent.reading import READ_FROM, compare
 from hicom_agent.agent.rereading import LINES
@@ -160,7 +160,8 @@ def find_mentions(
         video_id = remember(work, film, store)
         for name, at in things:
             sub = understand(anchor_question(name)[0])
-            asked = Asked(sub.text, work.encoder.encode_texts([sub.text])[0], sub.about, topical=True)
+            vector = work.encoder.encode_texts([sub.text])[0]
+            asked = Asked(sub.text, vector, sub.about, topical=True, encode=work.encoder.encode_texts)
             lines = [line for kind in KINDS for line in find_words(store, kind, asked, [video_id], EVERY_LINE)]
             found.append((name, at, sorted(lines, key=lambda line: -line.support)))
     return found
@@ -208,13 +209,16 @@ def gather(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     seen, answers, number = [], [], []
     for case in tuning_cases(work):
         sub, vector = case.sub, work.encoder.encode_texts([case.sub.text])[0]
-        asked = Asked(sub.text, vector, sub.about, topical=sub.kind != "open")
+        asked = Asked(sub.text, vector, sub.about, topical=sub.kind != "open", encode=work.encoder.encode_texts)
         for kind in KINDS:
             if MODALITY[kind] not in sub.sources:
                 continue
             cosines = case.store.vectors(case.video_id, kind) @ vector
-            for piece in case.find(kind, asked):
-                seen.append(compare(sub.text, sub.about, piece.text, piece.context, float(cosines[piece.index])))
+            pieces = case.find(kind, asked)
+            nearest = nearest_sentences(asked, pieces)
+            for at, piece in enumerate(pieces):
+                near = max(float(cosines[piece.index]), nearest.get(at, 0.0))
+                seen.append(compare(sub.text, sub.about, piece.text, piece.context, near))
                 answers.append(case.is_answer(piece))
                 number.append((case.film, case.question["text"], case.question["answerable"]))
     _, which = np.unique([f"{a}|{b}|{c}" for a, b, c in number], return_inverse=True)
@@ -230,7 +234,8 @@ def gather_read(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         sub = case.sub
         if sub.kind != "open":
             continue
-        asked = Asked(sub.text, work.encoder.encode_texts([sub.text])[0], sub.about)
+        encode = work.encoder.encode_texts
+        asked = Asked(sub.text, encode([sub.text])[0], sub.about, encode=encode)
         lines = [piece for kind in KINDS for piece in case.find(kind, asked)]
         fitting = sorted((p for p in lines if p.modality in sub.sources), key=lambda p: -p.support)[:LINES]
         for piece in fitting:

@@ -111,8 +111,7 @@ def _seen(same: list[Evidence]) -> Partial:
 def _one(same: list[Evidence], pick: Pick) -> Partial:
     """Return the first or the last of several moments."""
     chosen = (min if pick == "first" else max)(same, key=lambda piece: piece.start_s)
-    text = f"{_doubt(chosen)}{pick} {VERB[chosen.modality]} at {span(chosen)}"
-    text = text[0].upper() + text[1:]
+    text = f"{_doubt(chosen)}{pick} {VERB[chosen.modality]} at {span(chosen)}".capitalize()
     text += f': "{chosen.text}"' if chosen.modality != "visual" else ""
     return Partial(text, chosen.support, (chosen,), how="times")
 
@@ -178,8 +177,7 @@ def _words(
     sub: SubQuestion, read: list[Evidence], said: list[Evidence], writer: Callable[[], Writer] | None
 ) -> Partial:
     """Return a short answer in words that the evidence holds, else the best piece itself."""
-    lead = said[0]
-    other = contradiction(sub.text, said)
+    lead, other = said[0], contradiction(sub.text, said)
     if other is not None:
         text = "It is not the same everywhere: " + ", ".join(f'"{p.text}" ({span(p)})' for p in (lead, other))
         return Partial(text, 0.5 * (lead.support + other.support), (lead, other), "contradictory", how="told apart")

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from hicom_agent.agent.reading import line_support
+from hicom_agent.agent.reading import MENTIONED_FROM, READ_FROM, line_support
+from hicom_agent.llm.excerpt import split_sentences
 from hicom_agent.types import Citation, Modality, ScreenText, Utterance, timecode
 
 if TYPE_CHECKING:
     import numpy as np
 
     from hicom_agent.memory import Store
+    from hicom_agent.types import Floats
 
 RANK_OFFSET = 60  # of reciprocal rank fusion (Cormack and others, 2009)
 Window = tuple[float, float]  # seconds
@@ -31,6 +33,8 @@ ALWAYS: Window = (0.0, math.inf)
 Found = list[tuple[str, int, float]]  # video id, index, score; best first
 T = TypeVar("T")
 Key = TypeVar("Key", str, tuple[str, int])
+SENTENCES_OF = 12  # likeliest lines whose sentences are read one by one
+SENTENCE_CHARS = 4
 BREATH_S = 4.0  # a silence after which what is said is no more about the same
 
 
@@ -84,6 +88,7 @@ class Asked:
     vector: np.ndarray  # of the text, among sentences
     about: str  # the text without words that only say where to look
     topical: bool = False  # it asks when something is said or shown, not what
+    encode: Callable[[Sequence[str]], Floats] | None = None  # sentences: a card is as near as the nearest of its labels
 
 
 def find_lines(
@@ -102,12 +107,37 @@ def find_words(
     cosine = {(video_id, index): score for video_id, index, score in dense}
     fused = fuse([[(v, i) for v, i, _ in dense], [(v, i) for v, i, _ in exact]])
     keys = cap(list(fused), per_video or limit, lambda key: key[0])[:limit]
-    found = []
-    for key, piece in zip(keys, _pieces(store, kind, keys), strict=True):
-        near = cosine.get(key, 0.0)
+    found, pieces = [], _pieces(store, kind, keys)
+    nearest = nearest_sentences(asked, pieces[:SENTENCES_OF])
+    for number, (key, piece) in enumerate(zip(keys, pieces, strict=True)):
+        near = max(cosine.get(key, 0.0), nearest.get(number, 0.0))
         told = (asked.text, asked.about, piece.text, piece.context, near)
         found.append(replace(piece, support=line_support(*told, topical=asked.topical)))
     return sorted(found, key=lambda piece: -piece.support)
+
+
+def nearest_sentences(asked: Asked, pieces: Sequence[Evidence]) -> dict[int, float]:
+    """Return the cosine of the nearest sentence, by the number of its line; of lines that have several."""
+    parts = [(i, part) for i, piece in enumerate(pieces) for part in _parts(piece.text)]
+    if asked.encode is None or not parts:
+        return {}
+    nearest: dict[int, float] = {}
+    for (i, _), vector in zip(parts, asked.encode([part for _, part in parts]), strict=True):
+        nearest[i] = max(nearest.get(i, 0.0), float(vector @ asked.vector))
+    return nearest
+
+
+def _parts(text: str) -> list[str]:
+    parts = [part for part in split_sentences(text) if len(part) >= SENTENCE_CHARS]
+    return parts if len(parts) > 1 else []
+
+
+def take_best(found: list[Evidence]) -> list[Evidence]:
+    """Return lines of which the best is believed to be about a thing from less support on, if no other is."""
+    best = max(found, key=lambda piece: piece.support, default=None)
+    if best is None or not MENTIONED_FROM <= best.support < READ_FROM:
+        return found
+    return [replace(piece, support=READ_FROM) if piece is best else piece for piece in found]
 
 
 def overlaps(start_s: float, end_s: float, window: Window) -> bool:

@@ -21,6 +21,7 @@ from hicom_agent.agent.evidence import (
     find_words,
     overlaps,
     read_words,
+    take_best,
 )
 from hicom_agent.agent.facts import asks_fact, find_fact
 from hicom_agent.agent.film import Encoder, Film
@@ -28,9 +29,9 @@ from hicom_agent.agent.meter import Meter
 from hicom_agent.agent.operators import list_times, list_words
 from hicom_agent.agent.outline import is_worth_quoting, outline, show_clips, spread_clips
 from hicom_agent.agent.plan import SubQuestion, names_nothing
-from hicom_agent.agent.reading import MENTIONED_FROM, READ_FROM
 from hicom_agent.agent.rereading import LineReader, reread, reread_mentions, reread_times
 from hicom_agent.agent.sight import CLIPS_FOR_ALL, Sight, look, num_clips
+from hicom_agent.agent.speaker import asks_speaker, name_speaker
 from hicom_agent.agent.temporal import asks_of_film
 from hicom_agent.agent.view import Viewer, view
 from hicom_agent.agent.whole import asks_for_any, asks_to_find
@@ -92,6 +93,10 @@ class Observer:
         self.num_more = 0
         if asks_fact(sub.text) and wish.window == ALWAYS:
             return find_fact(sub.text, self.film)
+        if asks_speaker(sub.text):
+            named = name_speaker(self._all_words(replace(sub, sources=("speech",)), wish.window))
+            if named is not None:
+                return named
         told = "visual" not in sub.sources
         any_line = told and sub.kind in ("when", "count", "how long") and not content_words(sub.about)
         if asks_for_any(sub.text) or any_line:
@@ -195,7 +200,8 @@ class Observer:
         text = sub.text
         if sub.kind == "whether":
             text, about = without_values(text), without_values(about)
-        asked = Asked(text, self._encoder.encode_texts([sub.text])[0], about, topical=topical)
+        encode = self._encoder.encode_texts
+        asked = Asked(text, encode([sub.text])[0], about, topical=topical, encode=encode)
         few, videos = wish.window == ALWAYS and sub.kind in ("open", "whether"), [self.film.video_id]
         limit = WORDS if few else WORDS_IN_WINDOW
         found = [piece for kind in KINDS for piece in find_words(self._store, kind, asked, videos, limit)]
@@ -218,14 +224,6 @@ class Observer:
         self.num_more = 0 if wish.wide or limit == CLIPS_FOR_ALL or sub.kind == "outline" else sight.num_more
         meter.compression_s += time.monotonic() - began_s
         return sight
-
-
-def take_best(found: list[Evidence]) -> list[Evidence]:
-    """Return lines of which the best is believed to be about a thing from less support on, if no other is."""
-    best = max(found, key=lambda piece: piece.support, default=None)
-    if best is None or not MENTIONED_FROM <= best.support < READ_FROM:
-        return found
-    return [replace(piece, support=READ_FROM) if piece is best else piece for piece in found]
 
 
 def _is_visual(sub: SubQuestion, partial: Partial) -> bool:

@@ -25,6 +25,12 @@ _GREETED = re.compile(rf"{_GREETING}(?=(?:{_ASKING}|is|are|was|were|do|does|did)
 _ENDING = re.compile(r",? (?:please|thanks|thank you|thx)[ ?!.]*$", _I)
 _AUXILIARY = r"is|are|was|were|can|could|will|would|does|do|did|has|have|had|must|should|may"
 _CLAIM = re.compile(rf"(.+?) (?:(have to|has to|had to)|({_AUXILIARY}))\b(.*)", _I)
+_TITLE = re.compile(
+    rf"what(?: is|['\u2019]s) (?:the )?(?:title|name) of (?:the|this) {FILM}"
+    rf"|what(?: is|['\u2019]s) (?:the|this) {FILM}(?:['\u2019]s (?:title|name)| called)",
+    _I,
+)
+_FILM_EDGE = re.compile(rf"how (?:does|did) (?:the|this) {FILM} (begin|start|open|end|finish|close)", _I)
 _HAVE_TO = {"have to": "do", "has to": "does", "had to": "did"}
 _INDIRECT = re.compile(
     rf"(where|who|what|how long|how old|how far) ((?:the|an?|this|that|her|his|its|our|their|my) [\w' -]+?|{FILM})"
@@ -40,10 +46,17 @@ def put_plainly(question: str) -> str:
     ('do children have to pay', 'where is the key')
     >>> put_plainly("Hi, do you know the price of a ticket?"), put_plainly("Could you tell me the story?")
     ('the price of a ticket', 'Could you tell me the story?')
+    >>> put_plainly("How does the film end?"), put_plainly("What is the video called?")
+    ('What happens last?', 'What is the first text written at the beginning of the film?')
     >>> put_plainly("Please tell me when the car is seen, thanks!"), put_plainly("Can you show me the red car?")
     ('when the car is seen', 'Can you show me the red car?')
     """
     text = _ENDING.sub("", question.strip())
+    plain = text.rstrip(" ?!.")
+    if _TITLE.fullmatch(plain):
+        return "What is the first text written at the beginning of the film?"
+    if edge := _FILM_EDGE.fullmatch(plain):
+        return f"What happens {'first' if edge[1].lower() in ('begin', 'start', 'open') else 'last'}?"
     found = _PREFACE.match(text)
     if found is None or asks_to_find(text) or asks_outline(text) or asks_transcript(text):
         return _GREETED.sub("", text, count=1)

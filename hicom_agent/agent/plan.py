@@ -55,8 +55,8 @@ _LONG = re.compile(r"\bhow (?:long|many (?:seconds|minutes)) (?:is|are|does|do|w
 _WHETHER = re.compile(r"^(?:is|are|was|were|does|do|did|can|could|has|have|will)\b", re.IGNORECASE)
 _SAID = re.compile(
     r"\b(?:say|says|said|saying|tell|tells|told|mention|mentions|mentioned|speak|speaks|spoke|spoken|talk"
-    r"|talks|talked|talking about|explain|explains|explained|hear|heard|narrator|narration|speaker|voice|announce[ds]?"
-    r"|according to)\b",
+    r"|talks|talked|talking about|sentences?|explain|explains|explained|hear|heard|narrator|narration|speaker|voice"
+    r"|announce[ds]?|according to)\b",
     re.IGNORECASE,
 )
 _WRITTEN = re.compile(

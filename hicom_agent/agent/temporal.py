@@ -64,7 +64,6 @@ _MEANWHILE = re.compile(  # "What is said while the rocket is shown?", "What is 
     r"|at (?:that|the same) (?:time|moment|point)))$",
     re.IGNORECASE,
 )
-_FILM_EDGE = re.compile(rf"^how (?:does|did) (?:the|this) {FILM} (begin|start|open|end|finish|close)$", re.IGNORECASE)
 _BETWEEN = re.compile(r"^(.*?),? ?\b(?:in )?between (.+?) and (.+)$", re.IGNORECASE)
 _RELATED = re.compile(rf"^(.+?),? {_SOON}(before|after|until|once|following) (.+)$", re.IGNORECASE)
 _RELATED_AHEAD = re.compile(rf"^{_SOON}(before|after|until|once|following) (.+?), (.+)$", re.IGNORECASE)
@@ -129,8 +128,6 @@ def read_task(question: str, duration_s: float) -> Task:
     """
     text = re.sub(r"\s+", " ", question).strip(" ?!.")
     text = _IS.sub(r"\1 is", text)
-    if edge := _FILM_EDGE.match(text):
-        return Task("What happens", text, pick="first" if edge[1].lower() in ("begin", "start", "open") else "last")
     asked = text
     order = _read_order(text)
     if order is not None:

@@ -15,7 +15,7 @@ def is_told_otherwise(text: str, line: str, question: str) -> bool:
     >>> is_told_otherwise("Soup: pumpkin. Fish: 14 euros", "Fish: 14 euros", "What does the soup cost?")
     True
     """
-    labels = [sentence.split(":")[0] for sentence in _sentences(text) if ": " in sentence and sentence != line]
+    labels = [sentence.split(":")[0] for sentence in split_sentences(text) if ": " in sentence and sentence != line]
     here = set(unmet(question, [line]))
     return any(set(unmet(question, [line, label])) < here for label in labels)
 
@@ -27,7 +27,7 @@ def best_sentence(text: str, question: str) -> str:
     'Closed on Mondays'
     """
     asked = set(content_words(question))
-    able = [sentence for sentence in _sentences(text) if answer_spans(sentence, question)]
+    able = [sentence for sentence in split_sentences(text) if answer_spans(sentence, question)]
     able = [sentence for sentence in able if has_kind(sentence, question)] or able
     head = re.search(r"\b(?:which|what) ((?!is\b|are\b|was\b|were\b|do\b|does\b|did\b)\w+)", question, re.IGNORECASE)
     named = set(content_words(head[1])) if head else set()
@@ -35,5 +35,6 @@ def best_sentence(text: str, question: str) -> str:
     return best if asked & set(content_words(best)) or asked_kinds(question) else text
 
 
-def _sentences(text: str) -> list[str]:
+def split_sentences(text: str) -> list[str]:
+    """Return the sentences of a line, or the labels of a card."""
     return re.split(r"(?<=[.!?])(?<!\b[A-Z]\.)\s+", text)  # not after an initial

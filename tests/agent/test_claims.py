@@ -24,6 +24,12 @@ from hicom_agent.agent.plan import understand
         ("Is the bridge open?", "The bridge is not open.", "otherwise"),
         ("Is the bridge open on Friday?", "The bridge is not open until Friday.", "unsettled"),
         ("Is the museum closed?", "The bridge is closed.", "unsettled"),
+        ("Do children have to pay?", "Tickets: 14 euros. Children: free", "otherwise"),
+        ("Do children have to pay?", "Children: 3 euros", "holds"),
+        ("Did they wait for two weeks?", "They waited eleven days.", "otherwise"),
+        ("Is the cat called Ginger?", "The cat is called Pepper.", "otherwise"),
+        ("Does Anna water the plants?", "Every evening Oliver waters the plants.", "unsettled"),
+        ("Did anyone bring sandwiches?", "Nobody brought sandwiches.", "otherwise"),
         ("Does anyone mention a doctor?", "Telephone doctor Lindgren.", "holds"),
     ],
 )

@@ -92,6 +92,15 @@ def test_what_is_seen_less_than_surely_is_told_with_doubt(question: str, told: s
     assert compose(understand(question), [seen(4, 9, 0.3)], None).abstained
 
 
+@pytest.mark.parametrize(
+    "question", ["Who repaired the barrier?", "Why was the barrier repaired?", "Where was the barrier repaired?"]
+)
+def test_a_line_without_a_person_a_reason_or_a_place_is_no_answer(question: str) -> None:
+    line = said("The barrier was repaired on Thursday.")
+    partial = compose(understand(question), [line], lambda: Scripted("Thursday"))
+    assert partial.abstained and partial.used == (line,)
+
+
 def test_what_pictures_cannot_tell_is_declined_with_the_moment_that_comes_closest() -> None:
     partial = compose(understand("Where does the car come from?"), [seen(15, 19, 0.9)], lambda: Scripted("Home"))
     assert partial.reason == "not seen"

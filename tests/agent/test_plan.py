@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hicom_agent.agent.evidence import Evidence
-from hicom_agent.agent.observer import Wish, take_best
+from hicom_agent.agent.evidence import Evidence, take_best
+from hicom_agent.agent.observer import Wish
 from hicom_agent.agent.plan import split_question, understand
 from hicom_agent.agent.reading import READ_FROM
 from hicom_agent.agent.whole import asks_where

@@ -102,13 +102,6 @@ def test_the_order_of_two_things_is_asked(question: str, rivals: object, pick: s
     assert (task.rivals, task.pick, task.claim) == (rivals, pick, claim)
 
 
-def test_how_a_film_begins_is_its_first_outline() -> None:
-    assert (read_task("How does the video begin?", LENGTH_S).text, read_task("How does it end?", LENGTH_S).text) == (
-        "What happens",
-        "How does it end",
-    )
-
-
 def test_that_means_what_was_asked_before_and_the_last_card_is_one_of_many() -> None:
     assert read_task("What is said after that?", LENGTH_S).anchors[0].is_answer_before
     assert not Anchor("after", "the sign").is_answer_before
