@@ -1,4 +1,7 @@
-"""Fit how sure an answer may claim to be, on the tuning halves of the quality set and of the words set.
+"""Fit how sure an answer may claim to be, on all questions but those of the reported half of the quality set.
+
+The held half of the words set is among them: on questions that rules were chosen on, answers are right more often than
+on others, and curves fitted there alone promised too much.
 
     python benchmarks/calibrate.py        # prints CURVES for hicom_agent/agent/confidence.py
     python benchmarks/calibrate.py --llm packaged:qwen-1500m    # of which "read" and "read in vain" count
@@ -16,11 +19,13 @@ from typing import Any
 
 import numpy as np
 import quality
+import wording
 from quality_questions import questions
 from words import ask_words, load_films
 
 from hicom_agent.agent import confidence, loop
 from hicom_agent.agent.confidence import log_odds
+from hicom_agent.tools import ask_video
 
 PRIOR_CONSTANT, PRIOR_FACTOR = 3.0, 12.0  # how strongly a way is drawn to all of them, in answers
 
@@ -48,7 +53,7 @@ class Recorder:
 
 
 def gather(llm: str) -> list[Told]:
-    """Return what came of every question of the tuning halves that took one step."""
+    """Return what came of every question that took one step."""
     told = []
     recorder = Recorder()
     loop.calibrate = recorder  # type: ignore[assignment]
@@ -61,7 +66,12 @@ def gather(llm: str) -> list[Told]:
             [row] = quality.ask_all(work, films, [question])
             if len(recorder.asked) == 1:
                 told.append(Told(*recorder.asked[0], row.right))
-    for film in load_films("tuning"):
+    for row in wording.load_rows():
+        recorder.asked.clear()
+        answer = ask_video(work, str(films[row["film"]]), row["question"]).model_dump(mode="json")
+        if len(recorder.asked) == 1:
+            told.append(Told(*recorder.asked[0], wording.judge(row, answer).verdict == "right"))
+    for film in load_films("both"):
         for question in film["questions"]:
             recorder.asked.clear()
             [row] = ask_words(work, film, [question])

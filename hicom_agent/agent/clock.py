@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from hicom_agent.agent.evidence import ALWAYS, Window
-from hicom_agent.agent.plan import understand
+from hicom_agent.agent.plan import names_nothing, understand
 from hicom_agent.agent.whole import FILM
 from hicom_agent.types import parse_time
 
@@ -40,7 +40,9 @@ def read_clock(text: str, duration_s: float, counts: Callable[[str], bool]) -> t
         if found and window is not None:
             rest = re.sub(r"\s+", " ", text[: found.start()] + text[found.end() :]).strip(" ,")
             inside = window[0] < duration_s and window[1] <= duration_s + AROUND_S
-            if counts(rest) and (inside or understand(rest).sources == ("visual",)):  # words may tell of other times
+            sub = understand(rest)
+            meant = inside or sub.sources == ("visual",) or names_nothing(sub)  # words may tell of other times
+            if counts(rest) and meant:
                 return window, rest
     return ALWAYS, text
 

@@ -37,6 +37,8 @@ class Run:
             found = self._find(anchor, before, window)
             if found.abstained or not found.used:
                 why = f"I did not find {anchor.text} in the video." if found.reason == "not seen" else ""
+                if anchor.is_answer_before and before is None:
+                    why = f'I cannot tell what "{anchor.text}" stands for: ask again, and name it.'
                 return replace(found, text=why)
             first, last = min(p.start_s for p in found.used), min(p.end_s for p in found.used)
             window = narrow(window, anchor.relation, first, last)

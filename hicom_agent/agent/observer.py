@@ -28,11 +28,12 @@ from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.meter import Meter
 from hicom_agent.agent.operators import list_times, list_words
 from hicom_agent.agent.outline import is_worth_quoting, outline, show_clips, spread_clips
-from hicom_agent.agent.plan import SubQuestion, names_nothing
+from hicom_agent.agent.plan import SubQuestion, names_nothing, understand
 from hicom_agent.agent.rereading import LineReader, reread, reread_mentions, reread_times
 from hicom_agent.agent.sight import CLIPS_FOR_ALL, Sight, look, num_clips
 from hicom_agent.agent.speaker import asks_speaker, name_speaker
 from hicom_agent.agent.temporal import asks_of_film
+from hicom_agent.agent.topic import asks_topic, quote_lines
 from hicom_agent.agent.view import Viewer, view
 from hicom_agent.agent.whole import asks_for_any, asks_to_find
 from hicom_agent.llm.grounding import content_words
@@ -97,6 +98,9 @@ class Observer:
             named = name_speaker(self._all_words(replace(sub, sources=("speech",)), wish.window))
             if named is not None:
                 return named
+        if (topic := asks_topic(sub.text)) and sub.sources != ("visual",):
+            mentioned = replace(wish, sub=understand(f"When is {topic} mentioned"), pick="", mention=True)
+            return quote_lines(self._words(mentioned), sub.sources)
         told = "visual" not in sub.sources
         any_line = told and sub.kind in ("when", "count", "how long") and not content_words(sub.about)
         if asks_for_any(sub.text) or any_line:

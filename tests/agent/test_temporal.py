@@ -78,6 +78,7 @@ def test_the_first_or_the_last_of_several_moments_is_told_from_a_first_prize(
         ("Summarise the first half a minute", (0.0, 30.0)),
         ("What is written at the end of the film?", (108.0, LENGTH_S)),
         ("What does the rental cost at 9:30?", (0.0, float("inf"))),  # the film is not that long
+        ("What is said at 5:00?", (297.0, 303.0)),
         ("Is a car seen after 5:00?", (300.0, LENGTH_S)),  # nor that, but only the film can be meant
     ],
 )
