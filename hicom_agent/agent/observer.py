@@ -26,7 +26,7 @@ from hicom_agent.agent.evidence import (
 from hicom_agent.agent.facts import asks_fact, find_fact
 from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.meter import Meter
-from hicom_agent.agent.operators import list_times, list_words
+from hicom_agent.agent.operators import list_times, list_words, name_mention
 from hicom_agent.agent.outline import is_worth_quoting, outline, show_clips, spread_clips
 from hicom_agent.agent.plan import SubQuestion, names_nothing, understand
 from hicom_agent.agent.rereading import LineReader, reread, reread_mentions, reread_times
@@ -133,6 +133,7 @@ class Observer:
                 partial, seen = view(sub, sight, self.film, self._store, self._encoder, self._viewer())
                 meter.add_view(seen)
         meter.llm_tokens += partial.llm_tokens
+        partial = name_mention(partial, words, sub.sources)
         if self._rereads and wish.is_factual and partial.how == "unseen" and words and not meter.budget.is_over:
             partial = replace(partial, how="read in vain")
         return partial if self._viewer is not None else self._admit(sub, partial)
@@ -200,10 +201,8 @@ class Observer:
 
     def _find(self, wish: Wish, *, topical: bool) -> list[Evidence]:
         began_s, sub = time.monotonic(), wish.sub
-        about = sub.thing if topical and sub.kind == "when" else sub.about
-        text = sub.text
-        if sub.kind == "whether":
-            text, about = without_values(text), without_values(about)
+        plain = without_values if sub.kind == "whether" else str
+        text, about = plain(sub.text), plain(sub.thing if topical and sub.kind == "when" else sub.about)
         encode = self._encoder.encode_texts
         asked = Asked(text, encode([sub.text])[0], about, topical=topical, encode=encode)
         few, videos = wish.window == ALWAYS and sub.kind in ("open", "whether"), [self.film.video_id]
@@ -241,7 +240,7 @@ def _choose(sub: SubQuestion, words: list[Evidence], sight: Sight) -> list[Evide
     seen = bool(sight.evidence) and sub.sources[0] == "visual"  # then words that stand there too are beside the point
     counted = sub.kind == "count" and len(sub.sources) > 1  # what is seen, unless the wording says that it is told
     fitting = [] if seen or counted else [piece for piece in words if piece.modality in sub.sources]
-    if "visual" in sub.sources and not sight.evidence:
+    if "visual" in sub.sources and not sight.evidence and sub.kind in ("open", "whether"):
         fitting += [piece for piece in words if piece.modality not in sub.sources and piece.support >= WIDEN_FROM]
     pieces = fitting + (sight.evidence or sight.closest[:3])
     return (

@@ -17,6 +17,7 @@ NUM_OBSERVED = 4  # moments named in the observation of a step
 LINE_CHARS = 120  # of what is said that is quoted where one piece of it is asked for
 BREATH_S = 2.5  # a silence that ends what is said in one go
 QUOTE_CHARS = 240  # of one line in a list
+MENTIONED_SURELY = 0.7  # support from which a line that speaks of a thing is told where the thing is not seen
 SAME_S = 0.5  # moments nearer to each other begin together
 
 
@@ -74,6 +75,16 @@ def _together(pieces: Sequence[Evidence], one: Evidence) -> list[Evidence]:
             break
         said.append(piece)
     return said
+
+
+def name_mention(partial: Partial, words: Sequence[Evidence], sources: Sequence[Modality]) -> Partial:
+    """Return a refusal of what was to be seen with the line that speaks of it, if one surely does."""
+    other = [piece for piece in words if piece.modality not in sources and piece.support >= MENTIONED_SURELY]
+    if not partial.abstained or partial.text or "visual" not in sources or not other:
+        return partial
+    best = max(other, key=lambda piece: piece.support)
+    text = f'I did not see it, but it is {VERB[best.modality]} at {span(best)}: "{shorten(best.text, LINE_CHARS)}"'
+    return replace(partial, text=text, used=(best, *partial.used[:2]))
 
 
 def order(task: Task, found: Sequence[Partial]) -> Partial:

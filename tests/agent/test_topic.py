@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from hicom_agent.agent.compose import Partial
 from hicom_agent.agent.evidence import Evidence
+from hicom_agent.agent.operators import name_mention
 from hicom_agent.agent.topic import asks_topic, quote_lines
 
 
@@ -42,3 +44,12 @@ def test_without_a_line_that_is_about_it_the_closest_are_named() -> None:
     told = quote_lines([line(10, "Good morning.", 0.2), line(20, "Key", 0.9, "text")], ("speech",))
     assert told.abstained and [piece.text for piece in told.used] == ["Good morning."]
     assert quote_lines([], ("speech",)).abstained
+
+
+def test_what_is_not_seen_but_spoken_of_is_declined_with_the_line() -> None:
+    declined, spoken = Partial("", 0.5, (), "not seen"), line(10, "The red suitcase is here.", 0.8)
+    told = name_mention(declined, [spoken], ("visual",))
+    assert told.abstained and told.used == (spoken,)
+    assert told.text == 'I did not see it, but it is said at 00:00:10-00:00:13: "The red suitcase is here."'
+    assert name_mention(declined, [line(10, "A case.", 0.5)], ("visual",)) == declined
+    assert name_mention(declined, [spoken], ("speech", "visual")) == declined
