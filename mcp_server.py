@@ -26,14 +26,15 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 
-from hicom_agent.crew import Crew, OutOfTime
+from hicom_agent.crew import Crew
 from hicom_agent.errors import HicomAgentError, UnknownVideo
+from hicom_agent.fetching import Fetching
 from hicom_agent.jobs import Jobs
+from hicom_agent.serving.replies import pictures, remedy, result
 from hicom_agent.serving.resources import add_prompts, add_resources
 from hicom_agent.settings import Settings
 from hicom_agent.tools import MAX_SECONDS, TOOLS, Tool
 from hicom_agent.tools.ask_video import answer_in_queue
-from hicom_agent.tools.get_frames import caption
 from hicom_agent.tools.index_job import IndexArguments, index_path
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from mcp.server.auth.settings import AuthSettings
 
 HEARTBEAT_S = 10.0
-MAX_ERROR_CHARS = 480
 INSTRUCTIONS = """\
 Answers questions about videos on this machine, with the times where things are seen, said or written.
 1. list_videos tells what is indexed; index_video puts a new file in the queue, job_status tells how far it is.
@@ -101,9 +101,10 @@ def make_server(
 ) -> MCPServer[Any]:
     """Return a server for these settings; `extend` may register more, as the tests of conformance do."""
     flags = settings.model_dump(mode="json", exclude_defaults=True)
+    fetching = Fetching(lambda name: [sys.executable, "-m", "hicom_agent.fetching", name, json.dumps(flags)])
     desk = Desk(
         settings,
-        Crew([sys.executable, "-m", "hicom_agent.crew", json.dumps(flags)]),
+        Crew([sys.executable, "-m", "hicom_agent.crew", json.dumps(flags)], fetcher=fetching),
         Jobs(settings.store, lambda path: _index_command(path, flags)),
     )
 
@@ -117,6 +118,7 @@ def make_server(
             with anyio.CancelScope(shield=True):
                 await desk.crew.close()
                 await anyio.to_thread.run_sync(desk.jobs.close)
+                await anyio.to_thread.run_sync(fetching.close)
 
     server: MCPServer[Any] = MCPServer(
         "hicom-agent",
@@ -154,7 +156,7 @@ def _add_tool(server: MCPServer[Any], desk: Desk, tool: Tool) -> None:
         try:
             return await _call(desk, tool, given, Steps(ctx))
         except HicomAgentError as error:
-            raise ToolError(_remedy(error)) from error
+            raise ToolError(remedy(error)) from error
 
     parameters = [
         inspect.Parameter(
@@ -190,7 +192,7 @@ async def _call(desk: Desk, tool: Tool, given: dict[str, Any], steps: Steps) -> 
     arguments = tool.arguments(**given)
     if not tool.in_worker:
         found = await anyio.to_thread.run_sync(lambda: tool.run(desk, arguments, MAX_SECONDS))
-        return _result(found)
+        return result(found)
     max_seconds = float(given.get("max_seconds", MAX_SECONDS))
     fault: HicomAgentError | None = None
     async with anyio.create_task_group() as group:
@@ -204,7 +206,7 @@ async def _call(desk: Desk, tool: Tool, given: dict[str, Any], steps: Steps) -> 
         found = await _index_first(desk, given, fault)
     elif fault is not None:
         raise fault
-    return _pictures(found) if tool.shows_pictures else _result(found)
+    return pictures(found) if tool.shows_pictures else result(found)
 
 
 async def _index_first(desk: Desk, given: dict[str, Any], error: UnknownVideo) -> dict[str, Any]:
@@ -214,28 +216,6 @@ async def _index_first(desk: Desk, given: dict[str, Any], error: UnknownVideo) -
         raise error
     job = await anyio.to_thread.run_sync(lambda: index_path(desk, IndexArguments(path=str(path)), MAX_SECONDS))  # type: ignore[arg-type]
     return answer_in_queue(given["question"], job["job_id"], job["next"])
-
-
-def _result(found: dict[str, Any]) -> t.CallToolResult:
-    """Return structured content, and the same facts as text for clients that read only that."""
-    text = json.dumps(found, ensure_ascii=False)
-    return t.CallToolResult(content=[t.TextContent(type="text", text=text)], structured_content=found)
-
-
-def _pictures(found: dict[str, Any]) -> t.CallToolResult:
-    content: list[t.ContentBlock] = []
-    for frame in found["frames"]:
-        content.append(t.TextContent(type="text", text=caption(frame)))
-        content.append(t.ImageContent(type="image", data=frame["jpeg"], mime_type="image/jpeg"))
-    return t.CallToolResult(content=content)
-
-
-def _remedy(error: HicomAgentError) -> str:
-    """Return one line with what is wrong and what to do, of a length that every client shows."""
-    text = " ".join(str(error).split())
-    if isinstance(error, OutOfTime):
-        text += "; the work was stopped"
-    return text if len(text) <= MAX_ERROR_CHARS else text[: MAX_ERROR_CHARS - 1] + "…"
 
 
 # ---------------------------------------------------------------------- as a script

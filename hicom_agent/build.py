@@ -10,11 +10,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hicom_agent.errors import InputError
+from hicom_agent.errors import InputError, ModelMissing
 from hicom_agent.health import examine
-from hicom_agent.profiles import PACKAGED, Choice, choose_profile, make_encoder, make_reader, make_writer, open_hicom
+from hicom_agent.profiles import (
+    PACKAGED,
+    Choice,
+    choose_profile,
+    make_encoder,
+    make_reader,
+    make_writer,
+    open_hicom,
+    writer_model,
+)
 from hicom_agent.settings import Settings
-from hicom_agent.types import Progress
+from hicom_agent.types import Progress, shorten
 
 if TYPE_CHECKING:
     from hicom_agent.agent import Agent, Writer
@@ -35,10 +44,20 @@ LOG = logging.getLogger(__name__)
 class Workspace:
     """Settings, store and models of one caller; a model is loaded when it is first needed, and kept."""
 
-    def __init__(self, settings: Settings, on_progress: Callable[[Progress], None] = lambda progress: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+        *,
+        waits: bool = True,
+    ) -> None:
+        """Make one that loads nothing yet; one that does not wait answers without a language model until it is here."""
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime sends events from its import on
         self.settings = settings
         self.on_progress = on_progress
+        self.waits = waits
+        self.wanted = ""  # the language model that the last answer went without
+        self.why_not = ""  # why that is not to be had, where it is known
 
     def store(self, *, write: bool = False) -> Store:
         """Open the memory; use it in a `with` statement."""
@@ -53,7 +72,8 @@ class Workspace:
         def show(stage: str, done_bytes: int, total_bytes: int) -> None:
             self.on_progress(Progress(f"{stage} {name}", done_bytes, total_bytes, "bytes"))
 
-        return models.ensure(name, self.settings.cache, offline=self.settings.offline, on_progress=show)
+        later = not self.waits and models.load_manifest()[name].optional
+        return models.ensure(name, self.settings.cache, offline=self.settings.offline or later, on_progress=show)
 
     @property
     def threads(self) -> int:
@@ -113,6 +133,31 @@ class Workspace:
             return self.reader
         return make_writer(self.settings.llm, self.model, self.threads)
 
+    def writer_at_hand(self) -> Writer:
+        """Return the language model, or for a caller that does not wait one that declines until it is here."""
+        from hicom_agent.llm.text import NoText
+
+        try:
+            return self.writer
+        except ModelMissing as error:
+            if self.waits:
+                raise
+            self.wanted = writer_model(self.settings.llm)
+            self.why_not = str(error) if self.settings.offline else self.why_not
+            return NoText()
+
+    @property
+    def note(self) -> str:
+        """Return what the last answer went without and what to do, for an agent; nothing if it had all."""
+        if not self.wanted:
+            return ""
+        if self.why_not:
+            return f"answered without the language model ({shorten(self.why_not, 200)})"
+        from hicom_agent import models
+
+        minutes = models.load_manifest()[self.wanted].convert_minutes
+        return f"the language model is being prepared: ask again in about {minutes} for a shorter answer"
+
     @property
     def limits(self) -> Limits:
         """Return what a video may be at most."""
@@ -144,12 +189,13 @@ class Workspace:
         from hicom_agent.agent import Agent
 
         if self.settings.llm:
-            _ = self.writer  # a wrong name is told before work begins, not only if an answer needs the model
+            _ = self.writer_at_hand()  # a wrong name is told before work begins, not only if an answer needs the model
         viewer = (lambda: self.reader) if self.hicom is not None else None
         rereads = self.settings.llm == PACKAGED
         plans = bool(self.settings.llm or self.hicom) and not rereads
-        writer = lambda: self.writer  # noqa: E731
-        return Agent(store, self.encoder, writer, viewer, writer if plans else None, rereads=rereads)
+        writer = self.writer_at_hand
+        planner = (lambda: self.writer) if plans else None
+        return Agent(store, self.encoder, writer, viewer, planner, rereads=rereads)
 
     def read_frames(self, path: str, times_s: list[float], side_px: int) -> list[Frame]:
         """Return the frames that the file at `path` shows at `times_s`."""

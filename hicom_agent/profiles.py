@@ -108,11 +108,16 @@ def make_reader(weights: Loader, max_visual_tokens: int) -> HIComReader:
     return HIComReader(HIComModel(weights), GuideTokenizer(weights.tower_folder), max_visual_tokens)
 
 
+def writer_model(llm: str) -> str:
+    """Return which packaged language model a setting names."""
+    return READER if llm == PACKAGED else "smollm2"
+
+
 def make_writer(llm: str, find_model: Callable[[str], Path], threads: int) -> Writer:
     """Return the language model of this name that reads words: packaged, or any chat model of LangChain."""
     from hicom_agent.llm.lines import LineReader
     from hicom_agent.llm.text import ChatText, SmallTextModel
 
     if llm == PACKAGED:
-        return LineReader(find_model(READER), threads=threads)
-    return ChatText(llm) if llm else SmallTextModel(find_model("smollm2"), threads=threads)
+        return LineReader(find_model(writer_model(llm)), threads=threads)
+    return ChatText(llm) if llm else SmallTextModel(find_model(writer_model(llm)), threads=threads)

@@ -21,7 +21,8 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from hicom_agent.mcp_server import INSTRUCTIONS, MAX_ERROR_CHARS, make_server
+from hicom_agent.mcp_server import INSTRUCTIONS, make_server
+from hicom_agent.serving.replies import MAX_ERROR_CHARS
 from hicom_agent.settings import load_settings
 from hicom_agent.tools import TOOLS
 
