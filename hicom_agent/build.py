@@ -70,9 +70,14 @@ class Workspace:
         from hicom_agent import models
 
         def show(stage: str, done_bytes: int, total_bytes: int) -> None:
+            if stage == "convert":
+                note = f"about {known.convert_minutes} on two cores, once"
+                self.on_progress(Progress(f"converting {name}", done_bytes, total_bytes, "", note))
+                return
             self.on_progress(Progress(f"{stage} {name}", done_bytes, total_bytes, "bytes"))
 
-        later = not self.waits and models.load_manifest()[name].optional
+        known = models.load_manifest()[name]
+        later = not self.waits and known.optional
         return models.ensure(name, self.settings.cache, offline=self.settings.offline or later, on_progress=show)
 
     @property

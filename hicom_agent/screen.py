@@ -172,7 +172,7 @@ def _bars() -> Iterator[Callable[[Progress], None]]:
     columns = (
         TextColumn("{task.description:<12}", markup=False),
         BarColumn(),
-        TextColumn("{task.percentage:>3.0f}% {task.fields[rate]}", markup=False),
+        TextColumn("{task.fields[share]:>4} {task.fields[rate]}", markup=False),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )
@@ -181,12 +181,14 @@ def _bars() -> Iterator[Callable[[Progress], None]]:
 
         def show(progress: Progress) -> None:
             if progress.stage not in tasks:
-                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total or None, note="", rate="")
+                total = progress.total or None
+                tasks[progress.stage] = bars.add_task(progress.stage, total=total, share="", rate="", note="")
             task = tasks[progress.stage]
             bars.update(
                 task,
                 completed=progress.done,
-                total=progress.total or None,
+                total=progress.total or None,  # None: the bar moves to and fro
+                share=_share(progress),
                 note=plain(progress.note),
                 rate=_rate(progress, bars.tasks[list(tasks).index(progress.stage)].elapsed or 0.0),
             )
@@ -194,8 +196,12 @@ def _bars() -> Iterator[Callable[[Progress], None]]:
         yield show
 
 
+def _share(progress: Progress) -> str:
+    return f"{100 * progress.done / progress.total:.0f}%" if progress.total else ""
+
+
 def _rate(progress: Progress, elapsed_s: float) -> str:
-    if elapsed_s < 1 or not progress.done:
+    if elapsed_s < 1 or not progress.done or not progress.unit:
         return ""
     each_s = progress.done / elapsed_s
     if progress.unit == "bytes":
@@ -218,10 +224,10 @@ class _Lines:
         elif now_s - self.told_s < 10:
             return
         self.told_s = now_s
-        share = f" {100 * progress.done / progress.total:.0f}%" if progress.total else ""
         elapsed_s = now_s - self.began_s
         left = ""
         if progress.total and progress.done and elapsed_s > 1:
             left = f", {elapsed_s * (progress.total / progress.done - 1):.0f} s left"
         note = f" ({plain(progress.note)})" if progress.note else ""
-        sys.stderr.write(f"{progress.stage}{share} {_rate(progress, elapsed_s)}{left}{note}\n")
+        parts = (progress.stage, _share(progress), _rate(progress, elapsed_s))
+        sys.stderr.write(f"{' '.join(filter(None, parts))}{left}{note}\n")
