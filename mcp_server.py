@@ -34,8 +34,9 @@ from hicom_agent.serving.replies import pictures, remedy, result
 from hicom_agent.serving.resources import add_prompts, add_resources
 from hicom_agent.settings import Settings
 from hicom_agent.tools import MAX_SECONDS, TOOLS, Tool
-from hicom_agent.tools.ask_video import answer_in_queue
-from hicom_agent.tools.index_job import IndexArguments, index_path
+from hicom_agent.tools.ask_video import AskArguments, answer_in_queue
+from hicom_agent.tools.definition import Arguments
+from hicom_agent.tools.index_job import IndexArguments, find_file, index_path
 
 if TYPE_CHECKING:
     from mcp.server.auth.provider import TokenVerifier
@@ -193,7 +194,16 @@ async def _call(desk: Desk, tool: Tool, given: dict[str, Any], steps: Steps) -> 
     if not tool.in_worker:
         found = await anyio.to_thread.run_sync(lambda: tool.run(desk, arguments, MAX_SECONDS))
         return result(found)
-    max_seconds = float(given.get("max_seconds", MAX_SECONDS))
+    try:
+        found = await _work(desk, tool, arguments, steps)
+    except UnknownVideo as error:
+        found = await _work_on_file(desk, tool, arguments, steps, error)
+    return pictures(found) if tool.shows_pictures else result(found)
+
+
+async def _work(desk: Desk, tool: Tool, arguments: Arguments, steps: Steps) -> dict[str, Any]:
+    """Return what a worker gives, and tell meanwhile that work goes on."""
+    max_seconds = float(getattr(arguments, "max_seconds", MAX_SECONDS))
     fault: HicomAgentError | None = None
     async with anyio.create_task_group() as group:
         group.start_soon(steps.beat)
@@ -202,20 +212,28 @@ async def _call(desk: Desk, tool: Tool, given: dict[str, Any], steps: Steps) -> 
         except HicomAgentError as error:  # kept, for a group would wrap it
             fault = error
         group.cancel_scope.cancel()
-    if isinstance(fault, UnknownVideo):
-        found = await _index_first(desk, given, fault)
-    elif fault is not None:
+    if fault is not None:
         raise fault
-    return pictures(found) if tool.shows_pictures else result(found)
+    return found
 
 
-async def _index_first(desk: Desk, given: dict[str, Any], error: UnknownVideo) -> dict[str, Any]:
-    """Return an answer that says that the file is being indexed; raises the error if there is no such file."""
-    path = Path(os.path.expanduser(str(given.get("video", ""))))  # noqa: PTH111  # an unknown user is no fault
-    if "question" not in given or not await anyio.to_thread.run_sync(path.is_file):
+async def _work_on_file(
+    desk: Desk, tool: Tool, arguments: Arguments, steps: Steps, error: UnknownVideo
+) -> dict[str, Any]:
+    """Return what a worker gives for a file below a root, or that it is being indexed; raises the error without one."""
+    video = getattr(arguments, "video", None) or "\0"
+    path = await anyio.to_thread.run_sync(find_file, video, desk.roots) if "\0" not in video else Path()
+    if not await anyio.to_thread.run_sync(os.path.isfile, path):  # a name too long is no fault
+        raise error
+    if str(path) != video:
+        try:
+            return await _work(desk, tool, arguments.model_copy(update={"video": str(path)}), steps)
+        except UnknownVideo:
+            pass
+    if not isinstance(arguments, AskArguments):
         raise error
     job = await anyio.to_thread.run_sync(lambda: index_path(desk, IndexArguments(path=str(path)), MAX_SECONDS))  # type: ignore[arg-type]
-    return answer_in_queue(given["question"], job["job_id"], job["next"])
+    return answer_in_queue(arguments.question, job["job_id"], job["next"])
 
 
 # ---------------------------------------------------------------------- as a script

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -251,6 +252,29 @@ def test_paths_outside_the_roots_are_refused_however_they_are_written(
         assert (await client.call_tool("ask_video", {"video": str(root / "link.mp4"), "question": "x?"})).is_error
 
     run_in_memory(tmp_path / "store", test, roots=(root,))
+
+
+def test_a_relative_path_is_of_the_first_root_that_holds_the_file(footage: Path, nano: Path, tmp_path: Path) -> None:
+    roots = (tmp_path / "one", tmp_path / "two")
+    (roots[1] / "sub").mkdir(parents=True)
+    roots[0].mkdir()
+    shutil.copy(footage / "car-detection.mp4", roots[1] / "-dash.mp4")
+    shutil.copy(footage / "car-detection.mp4", roots[1] / "sub" / "slides.mp4")
+
+    async def test(client: Client) -> None:
+        waiting = facts(await client.call_tool("ask_video", {"video": "-dash.mp4", "question": QUESTION}))
+        assert waiting["reason"] == "not indexed" and waiting["job_id"]
+        assert facts(await client.call_tool("index_video", {"path": "-dash.mp4"}))["job_id"] == waiting["job_id"]
+        await client.call_tool("cancel_job", {"job_id": waiting["job_id"]})
+        job = await index(client, "sub/slides.mp4")
+        assert job["state"] == "done"
+        answer = facts(await client.call_tool("ask_video", {"video": "sub/slides.mp4", "question": QUESTION}))
+        assert answer["citations"] and not answer["job_id"]
+        for outside in ("../two-and-more.mp4", "sub/../../secret.mp4", "x" * 500):
+            assert "not in a folder" in error(await client.call_tool("index_video", {"path": outside}))
+
+    (tmp_path / "secret.mp4").write_bytes(b"secret")
+    run_in_memory(tmp_path / "store", test, roots=roots)
 
 
 # ---------------------------------------------------------------------- over stdio
