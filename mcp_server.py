@@ -14,7 +14,7 @@ import runpy
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,8 +30,9 @@ from hicom_agent.crew import Crew
 from hicom_agent.errors import HicomAgentError, UnknownVideo
 from hicom_agent.fetching import Fetching
 from hicom_agent.jobs import Jobs
-from hicom_agent.serving.replies import pictures, remedy, result
+from hicom_agent.serving.replies import Server, pictures, remedy, result, where_to_find
 from hicom_agent.serving.resources import add_prompts, add_resources
+from hicom_agent.serving.steps import Steps
 from hicom_agent.settings import Settings
 from hicom_agent.tools import MAX_SECONDS, TOOLS, Tool
 from hicom_agent.tools.ask_video import AskArguments, answer_in_queue
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from mcp.server.auth.provider import TokenVerifier
     from mcp.server.auth.settings import AuthSettings
 
-HEARTBEAT_S = 10.0
 INSTRUCTIONS = """\
 Answers questions about videos on this machine, with the times where things are seen, said or written.
 1. list_videos tells what is indexed; index_video puts a new file in the queue, job_status tells how far it is.
@@ -64,33 +64,16 @@ class Desk:
         token = get_access_token()
         return f"{token.client_id}:{token.subject or ''}" if token is not None else "local"
 
+    def probe(self, path: Path) -> None:
+        """Raise VideoRefused or VideoUnreadable for a file that is no video."""
+        from hicom_agent.build import Workspace
+
+        Workspace(self.settings).probe(path)
+
     @property
     def roots(self) -> tuple[Path, ...]:
         """Return the folders that videos may come from."""
         return self.settings.roots
-
-
-@dataclass
-class Steps:
-    """Progress that only ever grows, told at each step and at least every ten seconds."""
-
-    ctx: Context[Any, Any]
-    num: int = 0
-    last: str = "waiting for a worker"
-    lock: anyio.Lock = field(default_factory=anyio.Lock)
-
-    async def tell(self, message: str) -> None:
-        """Report one more step."""
-        async with self.lock:
-            self.num += 1
-            self.last = message
-            await self.ctx.report_progress(self.num, None, message)
-
-    async def beat(self) -> None:
-        """Report every ten seconds that work goes on."""
-        while True:
-            await anyio.sleep(HEARTBEAT_S)
-            await self.tell(f"{self.last} (still at it)")
 
 
 def make_server(
@@ -121,7 +104,7 @@ def make_server(
                 await anyio.to_thread.run_sync(desk.jobs.close)
                 await anyio.to_thread.run_sync(fetching.close)
 
-    server: MCPServer[Any] = MCPServer(
+    server = Server(
         "hicom-agent",
         title="hicom-agent: ask long videos",
         version=version("hicom-agent"),
@@ -156,6 +139,9 @@ def _add_tool(server: MCPServer[Any], desk: Desk, tool: Tool) -> None:
     async def call(ctx: Context[Any, Any], **given: Any) -> t.CallToolResult:
         try:
             return await _call(desk, tool, given, Steps(ctx))
+        except UnknownVideo as error:
+            jobs = await anyio.to_thread.run_sync(desk.jobs.waiting, desk.owner)
+            raise ToolError(remedy(error, where_to_find(jobs))) from error
         except HicomAgentError as error:
             raise ToolError(remedy(error)) from error
 

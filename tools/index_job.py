@@ -27,6 +27,9 @@ class Desk(Protocol):
     owner: str
     roots: tuple[Path, ...]  # folders that videos may come from; none: anywhere
 
+    def probe(self, path: Path) -> object:
+        """Look into a file; raises VideoRefused or VideoUnreadable for what is no video."""
+
 
 class IndexArguments(Arguments):
     """What to index."""
@@ -58,7 +61,7 @@ class JobResult(Result):
 
 
 def index_path(desk: Desk, arguments: IndexArguments, max_seconds: float) -> dict[str, Any]:
-    """Put a video in the queue; raises VideoRefused for a path that may not be opened, InputError if it is full."""
+    """Put a video in the queue; raises InputError if it is full, for a path that may not be opened and no video."""
     check_name(arguments.path)
     path = find_file(arguments.path, desk.roots)
     if not lies_under(path, [root.resolve() for root in desk.roots]):  # before a word on whether it exists
@@ -67,6 +70,7 @@ def index_path(desk: Desk, arguments: IndexArguments, max_seconds: float) -> dic
         )
     if not path.is_file():
         raise VideoRefused(f"{arguments.path[:200]} is no file; give the path of a video")
+    desk.probe(path)
     return describe(desk.jobs.submit(str(path), desk.owner))
 
 
