@@ -44,16 +44,19 @@ class Worker:
     lines: BufferedByteReceiveStream
     state: Literal["new", "warming", "ready"] = "new"
 
-    async def warm_up(self) -> None:
+    async def warm_up(self, on_progress: OnProgress) -> None:
         """Let it load its models, or wait until it has; cancelled in between, it goes on loading."""
         assert self.process.stdin is not None
         try:
             if self.state == "new":
                 await self.process.stdin.send(b'{"tool": "warm_up"}\n')
                 self.state = "warming"
-            if self.state == "warming":
-                await self.lines.receive_until(b"\n", MAX_LINE_BYTES)
-                self.state = "ready"
+            while self.state == "warming":
+                told = json.loads(await self.lines.receive_until(b"\n", MAX_LINE_BYTES))
+                if "progress" in told:
+                    await on_progress(str(told["progress"]))
+                else:
+                    self.state = "ready"
         except _GONE as error:
             raise AnswerError("a worker ended while it was loading; see the server's log") from error
 
@@ -141,7 +144,7 @@ class Crew:
             with anyio.move_on_after(left_s) as scope:
                 if worker.state != "ready":
                     await on_progress("warming up")
-                    await worker.warm_up()
+                    await worker.warm_up(on_progress)
                 answer = await worker.ask(request, on_progress)
                 well = True
             if scope.cancelled_caught and worker.state == "warming":
@@ -173,12 +176,16 @@ class Crew:
         worker = await self._start()
         self._idle.append(worker)
         with anyio.move_on_after(0.01):
-            await worker.warm_up()
+            await worker.warm_up(_quiet)
 
     async def close(self) -> None:
         """Kill all workers."""
         while self._idle:
             await self._idle.pop().stop()
+
+
+async def _quiet(message: str) -> None:
+    """Tell nobody: no call waits yet."""
 
 
 def serve(flags: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import mcp.types as t
 from mcp.server import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from pydantic import ValidationError
 
 from hicom_agent.jobs import Job
@@ -29,7 +29,7 @@ class Server(MCPServer[Any]):
         try:
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
-            if not isinstance(error.__cause__, ValidationError):
+            if isinstance(error, UnexpectedToolError) or not isinstance(error.__cause__, ValidationError):
                 raise
             raise ToolError(f"{name}: {shorten(what_is_wrong(error.__cause__), 400)}") from error.__cause__
 
