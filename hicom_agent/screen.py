@@ -12,6 +12,7 @@ from hicom_agent.types import Answer, Progress, clean_text, timecode
 
 LOG = logging.getLogger(__name__)
 ON_REQUEST = ("hicom-7b", "siglip", "qwen-1500m")  # models that nobody needs who did not ask for them
+LOADING = "loading models"  # a stage that only a terminal shows
 SPARK_CHARS, BARS = 64, "▁▂▃▄▅▆▇█"
 
 
@@ -20,8 +21,8 @@ def plain(text: str) -> str:
     return clean_text(text)
 
 
-def answer_lines(answer: Answer) -> list[str]:
-    """Return an answer for a person: the answer, where it was found, and how sure."""
+def answer_lines(answer: Answer, in_all_s: float = 0.0) -> list[str]:
+    """Return an answer for a person: the answer, where it was found, how sure, and how long it took with all else."""
     lines = [*(plain(line) for line in answer.answer.splitlines()), ""]
     if answer.citations:
         lines.append("closest moments:" if answer.abstained else "found at:")
@@ -36,7 +37,8 @@ def answer_lines(answer: Answer) -> list[str]:
     again = f", {spend.clips_recalled} remembered" if spend.clips_recalled else ""
     looked = f"{spend.clips_compressed} clips looked at{again}"
     cost = f"{looked}, {spend.visual_tokens} visual tokens, {spend.seconds:.1f} s"
-    return [*lines, "", f"{sure}; {cost}"]
+    waited = f" ({in_all_s:.1f} s with loading)" if in_all_s > spend.seconds + 1 else ""
+    return [*lines, "", f"{sure}; {cost}{waited}"]
 
 
 def step_lines(answer: Answer) -> list[str]:
@@ -219,6 +221,8 @@ class _Lines:
         from time import monotonic
 
         now_s = monotonic()
+        if progress.stage == LOADING:  # a line each time would be much in a log
+            return
         if progress.stage != self.stage:
             self.stage, self.began_s = progress.stage, now_s
         elif now_s - self.told_s < 10:

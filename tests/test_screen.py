@@ -4,7 +4,7 @@ import pytest
 
 from hicom_agent import screen
 from hicom_agent.models import load_manifest
-from hicom_agent.types import Progress
+from hicom_agent.types import Answer, Coverage, Progress, Spend
 
 CONVERTING = Progress("converting smollm2", 0, 0, "", "about a minute on two cores, once")
 
@@ -37,3 +37,31 @@ def test_a_larger_model_is_said_to_take_longer() -> None:
     known = load_manifest()
     assert known["smollm2"].convert_minutes == "a minute"
     assert known["qwen-1500m"].convert_minutes.endswith(" minutes")
+
+
+def test_an_answer_tells_the_time_with_loading_where_that_is_much_longer() -> None:
+    answer = Answer(
+        question="x?",
+        answer="y",
+        abstained=False,
+        confidence=0.9,
+        citations=[],
+        coverage=Coverage(indexed_s=1.0, total_s=1.0),
+        spend=Spend(seconds=0.2),
+        profile="",
+        index_version="",
+    )
+    assert screen.answer_lines(answer, 5.0)[-1].endswith("0.2 s (5.0 s with loading)")
+    assert screen.answer_lines(answer, 1.0)[-1].endswith("0.2 s")
+
+
+def test_loading_is_a_bar_in_a_terminal_and_nothing_in_a_log(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with screen.progress_bars() as show:
+        show(Progress(screen.LOADING, 0, 0, ""))
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with screen._bars() as show:
+        show(Progress(screen.LOADING, 0, 0, ""))
+    assert "loading models" in capsys.readouterr().err
