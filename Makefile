@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 models: setup
 	$(BIN)/hicom-agent models pull
 
-demo: setup
+demo: models
 	$(BIN)/python examples/demo.py
 
 # two processes of one thread each do more than one with two; what a file indexes stays in one process.

@@ -14,7 +14,7 @@ import runpy
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,22 +26,23 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 
-from hicom_agent.crew import Crew, OutOfTime
+from hicom_agent.crew import Crew
 from hicom_agent.errors import HicomAgentError, UnknownVideo
+from hicom_agent.fetching import Fetching
 from hicom_agent.jobs import Jobs
+from hicom_agent.serving.replies import Server, pictures, remedy, result, where_to_find
 from hicom_agent.serving.resources import add_prompts, add_resources
+from hicom_agent.serving.steps import Steps
 from hicom_agent.settings import Settings
 from hicom_agent.tools import MAX_SECONDS, TOOLS, Tool
-from hicom_agent.tools.ask_video import answer_in_queue
-from hicom_agent.tools.get_frames import caption
-from hicom_agent.tools.index_job import IndexArguments, index_path
+from hicom_agent.tools.ask_video import AskArguments, answer_in_queue
+from hicom_agent.tools.definition import Arguments
+from hicom_agent.tools.index_job import IndexArguments, find_file, index_path
 
 if TYPE_CHECKING:
     from mcp.server.auth.provider import TokenVerifier
     from mcp.server.auth.settings import AuthSettings
 
-HEARTBEAT_S = 10.0
-MAX_ERROR_CHARS = 480
 INSTRUCTIONS = """\
 Answers questions about videos on this machine, with the times where things are seen, said or written.
 1. list_videos tells what is indexed; index_video puts a new file in the queue, job_status tells how far it is.
@@ -63,33 +64,16 @@ class Desk:
         token = get_access_token()
         return f"{token.client_id}:{token.subject or ''}" if token is not None else "local"
 
+    def probe(self, path: Path) -> None:
+        """Raise VideoRefused or VideoUnreadable for a file that is no video."""
+        from hicom_agent.build import Workspace
+
+        Workspace(self.settings).probe(path)
+
     @property
     def roots(self) -> tuple[Path, ...]:
         """Return the folders that videos may come from."""
         return self.settings.roots
-
-
-@dataclass
-class Steps:
-    """Progress that only ever grows, told at each step and at least every ten seconds."""
-
-    ctx: Context[Any, Any]
-    num: int = 0
-    last: str = "waiting for a worker"
-    lock: anyio.Lock = field(default_factory=anyio.Lock)
-
-    async def tell(self, message: str) -> None:
-        """Report one more step."""
-        async with self.lock:
-            self.num += 1
-            self.last = message
-            await self.ctx.report_progress(self.num, None, message)
-
-    async def beat(self) -> None:
-        """Report every ten seconds that work goes on."""
-        while True:
-            await anyio.sleep(HEARTBEAT_S)
-            await self.tell(f"{self.last} (still at it)")
 
 
 def make_server(
@@ -101,9 +85,10 @@ def make_server(
 ) -> MCPServer[Any]:
     """Return a server for these settings; `extend` may register more, as the tests of conformance do."""
     flags = settings.model_dump(mode="json", exclude_defaults=True)
+    fetching = Fetching(lambda name: [sys.executable, "-m", "hicom_agent.fetching", name, json.dumps(flags)])
     desk = Desk(
         settings,
-        Crew([sys.executable, "-m", "hicom_agent.crew", json.dumps(flags)]),
+        Crew([sys.executable, "-m", "hicom_agent.crew", json.dumps(flags)], fetcher=fetching),
         Jobs(settings.store, lambda path: _index_command(path, flags)),
     )
 
@@ -117,8 +102,9 @@ def make_server(
             with anyio.CancelScope(shield=True):
                 await desk.crew.close()
                 await anyio.to_thread.run_sync(desk.jobs.close)
+                await anyio.to_thread.run_sync(fetching.close)
 
-    server: MCPServer[Any] = MCPServer(
+    server = Server(
         "hicom-agent",
         title="hicom-agent: ask long videos",
         version=version("hicom-agent"),
@@ -153,8 +139,11 @@ def _add_tool(server: MCPServer[Any], desk: Desk, tool: Tool) -> None:
     async def call(ctx: Context[Any, Any], **given: Any) -> t.CallToolResult:
         try:
             return await _call(desk, tool, given, Steps(ctx))
+        except UnknownVideo as error:
+            jobs = await anyio.to_thread.run_sync(desk.jobs.waiting, desk.owner)
+            raise ToolError(remedy(error, where_to_find(jobs))) from error
         except HicomAgentError as error:
-            raise ToolError(_remedy(error)) from error
+            raise ToolError(remedy(error)) from error
 
     parameters = [
         inspect.Parameter(
@@ -190,8 +179,17 @@ async def _call(desk: Desk, tool: Tool, given: dict[str, Any], steps: Steps) -> 
     arguments = tool.arguments(**given)
     if not tool.in_worker:
         found = await anyio.to_thread.run_sync(lambda: tool.run(desk, arguments, MAX_SECONDS))
-        return _result(found)
-    max_seconds = float(given.get("max_seconds", MAX_SECONDS))
+        return result(found)
+    try:
+        found = await _work(desk, tool, arguments, steps)
+    except UnknownVideo as error:
+        found = await _work_on_file(desk, tool, arguments, steps, error)
+    return pictures(found) if tool.shows_pictures else result(found)
+
+
+async def _work(desk: Desk, tool: Tool, arguments: Arguments, steps: Steps) -> dict[str, Any]:
+    """Return what a worker gives, and tell meanwhile that work goes on."""
+    max_seconds = float(getattr(arguments, "max_seconds", MAX_SECONDS))
     fault: HicomAgentError | None = None
     async with anyio.create_task_group() as group:
         group.start_soon(steps.beat)
@@ -200,42 +198,28 @@ async def _call(desk: Desk, tool: Tool, given: dict[str, Any], steps: Steps) -> 
         except HicomAgentError as error:  # kept, for a group would wrap it
             fault = error
         group.cancel_scope.cancel()
-    if isinstance(fault, UnknownVideo):
-        found = await _index_first(desk, given, fault)
-    elif fault is not None:
+    if fault is not None:
         raise fault
-    return _pictures(found) if tool.shows_pictures else _result(found)
+    return found
 
 
-async def _index_first(desk: Desk, given: dict[str, Any], error: UnknownVideo) -> dict[str, Any]:
-    """Return an answer that says that the file is being indexed; raises the error if there is no such file."""
-    path = Path(os.path.expanduser(str(given.get("video", ""))))  # noqa: PTH111  # an unknown user is no fault
-    if "question" not in given or not await anyio.to_thread.run_sync(path.is_file):
+async def _work_on_file(
+    desk: Desk, tool: Tool, arguments: Arguments, steps: Steps, error: UnknownVideo
+) -> dict[str, Any]:
+    """Return what a worker gives for a file below a root, or that it is being indexed; raises the error without one."""
+    video = getattr(arguments, "video", None) or "\0"
+    path = await anyio.to_thread.run_sync(find_file, video, desk.roots) if "\0" not in video else Path()
+    if not await anyio.to_thread.run_sync(os.path.isfile, path):  # a name too long is no fault
+        raise error
+    if str(path) != video:
+        try:
+            return await _work(desk, tool, arguments.model_copy(update={"video": str(path)}), steps)
+        except UnknownVideo:
+            pass
+    if not isinstance(arguments, AskArguments):
         raise error
     job = await anyio.to_thread.run_sync(lambda: index_path(desk, IndexArguments(path=str(path)), MAX_SECONDS))  # type: ignore[arg-type]
-    return answer_in_queue(given["question"], job["job_id"], job["next"])
-
-
-def _result(found: dict[str, Any]) -> t.CallToolResult:
-    """Return structured content, and the same facts as text for clients that read only that."""
-    text = json.dumps(found, ensure_ascii=False)
-    return t.CallToolResult(content=[t.TextContent(type="text", text=text)], structured_content=found)
-
-
-def _pictures(found: dict[str, Any]) -> t.CallToolResult:
-    content: list[t.ContentBlock] = []
-    for frame in found["frames"]:
-        content.append(t.TextContent(type="text", text=caption(frame)))
-        content.append(t.ImageContent(type="image", data=frame["jpeg"], mime_type="image/jpeg"))
-    return t.CallToolResult(content=content)
-
-
-def _remedy(error: HicomAgentError) -> str:
-    """Return one line with what is wrong and what to do, of a length that every client shows."""
-    text = " ".join(str(error).split())
-    if isinstance(error, OutOfTime):
-        text += "; the work was stopped"
-    return text if len(text) <= MAX_ERROR_CHARS else text[: MAX_ERROR_CHARS - 1] + "…"
+    return answer_in_queue(arguments.question, job["job_id"], job["next"])
 
 
 # ---------------------------------------------------------------------- as a script

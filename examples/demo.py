@@ -42,12 +42,13 @@ def main() -> int:
     print(f"indexed in {time.monotonic() - began_s:.0f} s\n")
     verdicts = []
     for number, question in enumerate(questions(), 1):
+        asked_s = time.monotonic()
         asked = run("ask", str(FILM), question.text, "--json")
         if asked.returncode:
             return asked.returncode
         answer = json.loads(asked.stdout)
         verdicts.append(judge(question, answer))
-        print(report(number, question, answer, verdicts[-1]), flush=True)
+        print(report(number, question, answer, verdicts[-1], time.monotonic() - asked_s), flush=True)
     print(summary(verdicts))
     return 0 if passed(verdicts) else 1
 
@@ -67,8 +68,8 @@ def run(command: str, *arguments: str, capture: bool = True) -> subprocess.Compl
     return subprocess.run(line, stdout=subprocess.PIPE if capture else None, text=True)
 
 
-def report(number: int, question: Question, answer: dict[str, Any], verdict: Verdict) -> str:
-    """Return what is printed of one question."""
+def report(number: int, question: Question, answer: dict[str, Any], verdict: Verdict, waited_s: float) -> str:
+    """Return what is printed of one question; each is asked by a process that loads its models anew."""
     told = answer["answer"].replace("\n", "\n            ")
     label = "closest" if answer["abstained"] else "cites"
     cited = ", ".join(f"{span(c['start_s'], c['end_s'])} {c['modality']}" for c in answer["citations"]) or "-"
@@ -79,7 +80,7 @@ def report(number: int, question: Question, answer: dict[str, Any], verdict: Ver
         f"    answer: {told}\n"
         f"    {label}: {cited}\n"
         f"    true:   {question.truth}: {true}\n"
-        f"    -> {verdict.word}{why}, {answer['spend']['seconds']:.1f} s\n"
+        f"    -> {verdict.word}{why}, {answer['spend']['seconds']:.1f} s ({waited_s:.1f} s with loading)\n"
     )
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hicom_agent.errors import InputError
-from hicom_agent.health import examine
-from hicom_agent.profiles import PACKAGED, Choice, choose_profile, make_encoder, make_reader, make_writer, open_hicom
+from hicom_agent import health, profiles, screen
+from hicom_agent.errors import ModelMissing
 from hicom_agent.settings import Settings
-from hicom_agent.types import Progress
+from hicom_agent.types import Progress, shorten
 
 if TYPE_CHECKING:
     from hicom_agent.agent import Agent, Writer
@@ -29,16 +27,24 @@ if TYPE_CHECKING:
     from hicom_agent.types import Frame, VideoInfo
     from hicom_agent.video import Limits
 
-LOG = logging.getLogger(__name__)
-
 
 class Workspace:
     """Settings, store and models of one caller; a model is loaded when it is first needed, and kept."""
 
-    def __init__(self, settings: Settings, on_progress: Callable[[Progress], None] = lambda progress: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+        *,
+        waits: bool = True,
+    ) -> None:
+        """Make one that loads nothing yet; one that does not wait answers without a language model until it is here."""
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime sends events from its import on
         self.settings = settings
         self.on_progress = on_progress
+        self.waits = waits
+        self.wanted = ""  # the language model that the last answer went without
+        self.why_not = ""  # why that is not to be had, where it is known
 
     def store(self, *, write: bool = False) -> Store:
         """Open the memory; use it in a `with` statement."""
@@ -51,9 +57,15 @@ class Workspace:
         from hicom_agent import models
 
         def show(stage: str, done_bytes: int, total_bytes: int) -> None:
+            if stage == "convert":
+                note = f"about {known.convert_minutes} on two cores, once"
+                self.on_progress(Progress(f"converting {name}", done_bytes, total_bytes, "", note))
+                return
             self.on_progress(Progress(f"{stage} {name}", done_bytes, total_bytes, "bytes"))
 
-        return models.ensure(name, self.settings.cache, offline=self.settings.offline, on_progress=show)
+        known = models.load_manifest()[name]
+        later = not self.waits and known.optional
+        return models.ensure(name, self.settings.cache, offline=self.settings.offline or later, on_progress=show)
 
     @property
     def threads(self) -> int:
@@ -62,36 +74,60 @@ class Workspace:
         return self.settings.threads or free or 1
 
     @cached_property
-    def profile(self) -> Choice:
+    def profile(self) -> profiles.Choice:
         """Return which encoder and language model serve, and why."""
-        return choose_profile(self.settings)
+        return profiles.choose_profile(self.settings)
 
     @cached_property
     def hicom(self) -> Loader | None:
         """Return the weights of hicom-7b, of which each part is read when it is needed, if that is the profile."""
-        return open_hicom(self.settings) if self.profile.name == "hicom-7b" else None
+        return profiles.open_hicom(self.settings) if self.profile.name == "hicom-7b" else None
 
     @cached_property
     def reader(self) -> HIComReader:
         """Return the language model that sees, which only profile hicom-7b has."""
         assert self.hicom is not None
         self.on_progress(Progress("loading hicom-7b", 0, 0, ""))
-        return make_reader(self.hicom, self.settings.max_visual_tokens)
+        return profiles.make_reader(self.hicom, self.settings.max_visual_tokens)
 
     @cached_property
     def encoder(self) -> NanoEncoder | HIComEncoder:
         """Return what turns frames and questions into vectors."""
         if self.hicom is not None:
-            return make_encoder(self.hicom, self.model("minilm"))
-        from hicom_agent.encode.nano import NanoEncoder
+            return profiles.make_encoder(self.hicom, self.model("minilm"))
+        files = profiles.nano_files(self.model)
+        with self._loading():
+            from hicom_agent.encode.nano import NanoEncoder
 
-        folders = [self.model(name) for name in ("lite0", "minilm", "imagenet-labels")]
-        return NanoEncoder(folders[0] / "efficientnet-lite0.pth", folders[1], folders[2], threads=self.threads)
+            return NanoEncoder(*files, threads=self.threads)
+
+    @cached_property
+    def version(self) -> str:
+        """Return the version of the encoder, which is not loaded for it."""
+        if self.hicom is not None:
+            return self.hicom.version
+        from hicom_agent.encode.version import nano_version
+
+        return nano_version(*profiles.nano_files(self.model))
+
+    @contextmanager
+    def _loading(self) -> Iterator[None]:
+        self.on_progress(Progress(screen.LOADING, 0, 0, ""))
+        yield
+        self.on_progress(Progress(screen.LOADING, 1, 1, ""))
+
+    @cached_property
+    def _hears(self) -> bool:
+        return self.settings.speech and profiles.is_installed("faster_whisper", "speech")
+
+    @cached_property
+    def _reads(self) -> bool:
+        return self.settings.ocr and profiles.is_installed("rapidocr", "ocr")
 
     @cached_property
     def transcriber(self) -> Transcriber | None:
         """Return what hears speech, or None if it is switched off or not installed."""
-        if not self.settings.speech or not _installed("faster_whisper", "speech"):
+        if not self._hears:
             return None
         from hicom_agent.speech import Transcriber
 
@@ -100,7 +136,7 @@ class Workspace:
     @cached_property
     def screen_reader(self) -> ScreenReader | None:
         """Return what reads text in pictures, or None if it is switched off or not installed."""
-        if not self.settings.ocr or not _installed("rapidocr", "ocr"):
+        if not self._reads:
             return None
         from hicom_agent.ocr import ScreenReader
 
@@ -111,7 +147,32 @@ class Workspace:
         """Return the language model that words answers."""
         if self.hicom is not None and not self.settings.llm:
             return self.reader
-        return make_writer(self.settings.llm, self.model, self.threads)
+        return profiles.make_writer(self.settings.llm, self.model, self.threads)
+
+    def writer_at_hand(self) -> Writer:
+        """Return the language model, or for a caller that does not wait one that declines until it is here."""
+        from hicom_agent.llm.text import NoText
+
+        try:
+            return self.writer
+        except ModelMissing as error:
+            if self.waits:
+                raise
+            self.wanted = profiles.writer_model(self.settings.llm)
+            self.why_not = str(error) if self.settings.offline else self.why_not
+            return NoText()
+
+    @property
+    def note(self) -> str:
+        """Return what the last answer went without and what to do, for an agent; nothing if it had all."""
+        if not self.wanted:
+            return ""
+        if self.why_not:
+            return f"answered without the language model ({shorten(self.why_not, 200)})"
+        from hicom_agent import models
+
+        minutes = models.load_manifest()[self.wanted].convert_minutes
+        return f"the language model is being prepared: ask again in about {minutes} for a shorter answer"
 
     @property
     def limits(self) -> Limits:
@@ -129,27 +190,31 @@ class Workspace:
 
     def indexer(self, store: Store) -> Indexer:
         """Return what watches videos and writes into `store`."""
-        from hicom_agent.ingest import Indexer, Options
+        from hicom_agent.ingest import Indexer, Models, Options
 
         options = Options(
             roots=self.settings.roots,
             max_bytes=self.settings.max_video_bytes,
             sample_every_s=self.settings.sample_every_s,
+            ocr=self._reads,
+            speech=self._hears,
             limits=self.limits,
         )
-        return Indexer(store, self.encoder, self.screen_reader, self.transcriber, options, self.on_progress)
+        load = lambda: Models(self.encoder, self.screen_reader, self.transcriber)  # noqa: E731
+        return Indexer(store, self.version, load, options, self.on_progress)
 
     def agent(self, store: Store) -> Agent:
         """Return what answers questions from `store`; the language model loads when an answer needs one."""
         from hicom_agent.agent import Agent
 
         if self.settings.llm:
-            _ = self.writer  # a wrong name is told before work begins, not only if an answer needs the model
+            _ = self.writer_at_hand()  # a wrong name is told before work begins, not only if an answer needs the model
         viewer = (lambda: self.reader) if self.hicom is not None else None
-        rereads = self.settings.llm == PACKAGED
+        rereads = self.settings.llm == profiles.PACKAGED
         plans = bool(self.settings.llm or self.hicom) and not rereads
-        writer = lambda: self.writer  # noqa: E731
-        return Agent(store, self.encoder, writer, viewer, writer if plans else None, rereads=rereads)
+        writer = self.writer_at_hand
+        planner = (lambda: self.writer) if plans else None
+        return Agent(store, self.encoder, writer, viewer, planner, rereads=rereads)
 
     def read_frames(self, path: str, times_s: list[float], side_px: int) -> list[Frame]:
         """Return the frames that the file at `path` shows at `times_s`."""
@@ -162,37 +227,16 @@ class Workspace:
 
     def model_rows(self) -> list[dict[str, Any]]:
         """Return what `models list` prints."""
-        from dataclasses import asdict
-
-        from hicom_agent import models
-
-        return [asdict(row) for row in models.status(self.settings.cache)]
+        return health.model_rows(self.settings.cache)
 
     def pull_models(self, names: list[str]) -> list[tuple[str, Path]]:
         """Fetch the named models, or all; return where they are."""
-        rows = {row["name"]: row for row in self.model_rows()}
-        known = list(rows)
-        if unknown := [name for name in names if name not in known]:
-            raise InputError(f"no model {unknown[0]!r}; there are: {', '.join(known)}")
-        wanted = names or [name for name in known if name != "pp-ocr" and rows[name]["profile"] == "nano"]
-        return [(name, self.model(name)) for name in wanted]
+        return [(name, self.model(name)) for name in health.models_to_pull(self.model_rows(), names)]
 
     def verify_models(self, names: list[str]) -> list[dict[str, Any]]:
         """Compare files with their checksums; without names, of all models that are here."""
-        from dataclasses import asdict
-
-        from hicom_agent import models
-
-        here = [row["name"] for row in self.model_rows() if row["state"] != "missing"]
-        return [asdict(row) for row in models.verify(self.settings.cache, names or here)]
+        return health.verify_models(self.settings.cache, names)
 
     def doctor(self, *, repair: bool = False) -> dict[str, Any]:
         """Return what is well and what is not: store, models, versions, GPU; repair the store first if asked."""
-        return examine(self.settings, self.model_rows(), self.profile, repair=repair)
-
-
-def _installed(module: str, extra: str) -> bool:
-    if importlib.util.find_spec(module) is not None:
-        return True
-    LOG.warning("%s is not installed, so this part is skipped; run: pip install 'hicom-agent[%s]'", module, extra)
-    return False
+        return health.examine(self.settings, self.model_rows(), self.profile, repair=repair)

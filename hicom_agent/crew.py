@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anyio
 from anyio.abc import Process
@@ -44,16 +44,19 @@ class Worker:
     lines: BufferedByteReceiveStream
     state: Literal["new", "warming", "ready"] = "new"
 
-    async def warm_up(self) -> None:
+    async def warm_up(self, on_progress: OnProgress) -> None:
         """Let it load its models, or wait until it has; cancelled in between, it goes on loading."""
         assert self.process.stdin is not None
         try:
             if self.state == "new":
                 await self.process.stdin.send(b'{"tool": "warm_up"}\n')
                 self.state = "warming"
-            if self.state == "warming":
-                await self.lines.receive_until(b"\n", MAX_LINE_BYTES)
-                self.state = "ready"
+            while self.state == "warming":
+                told = json.loads(await self.lines.receive_until(b"\n", MAX_LINE_BYTES))
+                if "progress" in told:
+                    await on_progress(str(told["progress"]))
+                else:
+                    self.state = "ready"
         except _GONE as error:
             raise AnswerError("a worker ended while it was loading; see the server's log") from error
 
@@ -78,6 +81,15 @@ class Worker:
             await self.process.aclose()
 
 
+class Fetcher(Protocol):
+    """What brings models that answers went without."""
+
+    fault: str  # why the last one could not be had
+
+    def want(self, name: str) -> None:
+        """Begin to bring a model."""
+
+
 @dataclass
 class Crew:
     """A few workers, started when they are needed; more calls wait their turn, and too many are refused."""
@@ -85,6 +97,7 @@ class Crew:
     command: Sequence[str]
     size: int = 2
     max_waiting: int = 16
+    fetcher: Fetcher | None = None
     _idle: list[Worker] = field(default_factory=list)
     _num_waiting: int = 0
     _turns: anyio.Semaphore | None = None
@@ -124,17 +137,22 @@ class Crew:
     ) -> dict[str, Any]:
         worker = self._idle.pop() if self._idle else await self._start()
         left_s = max(0.1, ends_at - time.monotonic())
-        request = {"tool": tool, "arguments": arguments, "max_seconds": left_s}
+        why_not = self.fetcher.fault if self.fetcher else ""
+        request = {"tool": tool, "arguments": arguments, "max_seconds": left_s, "why_not": why_not}
         well = False
         try:
             with anyio.move_on_after(left_s) as scope:
                 if worker.state != "ready":
                     await on_progress("warming up")
-                    await worker.warm_up()
+                    await worker.warm_up(on_progress)
                 answer = await worker.ask(request, on_progress)
                 well = True
+            if scope.cancelled_caught and worker.state == "warming":
+                raise OutOfTime("the models are still being fetched or loaded; ask again in about a minute")
             if scope.cancelled_caught:
-                raise OutOfTime(f"{tool} did not end in its time; give it a larger max_seconds, or ask for less")
+                raise OutOfTime(
+                    f"{tool} did not end in its time and was stopped; give it a larger max_seconds, or ask for less"
+                )
         finally:
             if well or worker.state == "warming":  # a short call must not make the next one load all over again
                 self._idle.append(worker)
@@ -142,6 +160,8 @@ class Crew:
                 await worker.stop()
         if "error" in answer:
             raise _KINDS.get(answer.get("kind", ""), AnswerError)(answer["error"])
+        if self.fetcher and answer.get("wanted"):
+            self.fetcher.want(answer["wanted"])
         result: dict[str, Any] = answer["result"]
         return result
 
@@ -156,12 +176,16 @@ class Crew:
         worker = await self._start()
         self._idle.append(worker)
         with anyio.move_on_after(0.01):
-            await worker.warm_up()
+            await worker.warm_up(_quiet)
 
     async def close(self) -> None:
         """Kill all workers."""
         while self._idle:
             await self._idle.pop().stop()
+
+
+async def _quiet(message: str) -> None:
+    """Tell nobody: no call waits yet."""
 
 
 def serve(flags: dict[str, Any]) -> None:
@@ -177,10 +201,12 @@ def serve(flags: dict[str, Any]) -> None:
         def show(progress: Progress) -> None:
             say(progress=progress.stage)
 
-        work = Workspace(load_settings(flags), show)
+        work = Workspace(load_settings(flags), show, waits=False)
         for line in sys.stdin:
+            work.wanted = ""
             try:
-                say(result=_serve_one(work, json.loads(line)))
+                result = _serve_one(work, json.loads(line))
+                say(result=result, wanted="" if work.settings.offline else work.wanted)
             except HicomAgentError as error:
                 say(error=str(error), kind=type(error).__name__)
             except Exception as error:  # noqa: BLE001 a fault of ours must not end the worker
@@ -195,6 +221,7 @@ def _serve_one(work: Workspace, request: dict[str, Any]) -> dict[str, Any]:
         return {}
     if request["tool"] == "show_video":  # for resources; agents do not call it
         return show_video(work, **request["arguments"])
+    work.why_not = request["why_not"]
     tool = TOOLS[request["tool"]]
     return tool.run(work, tool.arguments(**request["arguments"]), request["max_seconds"])
 

@@ -1,12 +1,14 @@
-"""What `doctor` reports: the store, the models, versions of what matters, the GPU."""
+"""What `doctor` and `models` report: the store, the models, versions of what matters, the GPU."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from hicom_agent.errors import SetupError
+from hicom_agent.errors import InputError, SetupError
 from hicom_agent.profiles import Choice
 from hicom_agent.settings import Settings
 
@@ -76,3 +78,26 @@ def gpu() -> str:
     except ImportError as error:
         raise SetupError(f"torch cannot be imported ({error}); run: make setup") from error
     return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+
+
+def model_rows(cache: Path) -> list[dict[str, Any]]:
+    """Return what is known of every model, cheaply."""
+    from hicom_agent import models
+
+    return [asdict(row) for row in models.status(cache)]
+
+
+def models_to_pull(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """Return the named models, or all of profile nano; raises InputError for an unknown name."""
+    known = {row["name"]: row for row in rows}
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(f"no model {unknown[0]!r}; there are: {', '.join(known)}")
+    return list(names) or [name for name in known if name != "pp-ocr" and known[name]["profile"] == "nano"]
+
+
+def verify_models(cache: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Compare files with their checksums; without names, of all models that are here."""
+    from hicom_agent import models
+
+    here = [row["name"] for row in model_rows(cache) if row["state"] != "missing"]
+    return [asdict(row) for row in models.verify(cache, names or here)]

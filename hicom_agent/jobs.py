@@ -6,15 +6,13 @@ A job that a killed server left is taken up again when the next one starts; the 
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import signal
 import sqlite3
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -22,6 +20,7 @@ from typing import IO, Literal
 from filelock import FileLock, Timeout
 
 from hicom_agent.errors import InputError, StoreError
+from hicom_agent.pipes import kill_group
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
@@ -128,6 +127,12 @@ class Jobs:
             raise InputError(f"no job {job_id[:40]!r}; index_video gives one")
         return Job(*row)
 
+    def waiting(self, owner: str) -> list[Job]:
+        """Return an owner's jobs that are queued or running, the oldest first."""
+        unfinished = f"SELECT {_COLUMNS} FROM jobs WHERE owner = ? AND state IN ('queued', 'running') ORDER BY made_at"
+        with self._db() as db:
+            return [Job(*row) for row in db.execute(unfinished, (owner,))]
+
     def cancel(self, job_id: str, owner: str) -> Job:
         """Stop a job, or do nothing if it is finished; what was watched so far is kept for the next time."""
         self.status(job_id, owner)
@@ -198,7 +203,7 @@ class Jobs:
                 reader.start()
             while process.poll() is None:
                 if self._stop.wait(LOOK_EVERY_S) or self._state(job.job_id) == "cancelled":
-                    _kill(process)
+                    kill_group(process, KILL_AFTER_S)
             for reader in readers:
                 reader.join()
         if not self._stop.is_set():
@@ -238,13 +243,3 @@ class Jobs:
 
 def _drain(lines: IO[str], kept: list[str]) -> None:
     kept += list(lines)
-
-
-def _kill(process: subprocess.Popen[str]) -> None:
-    """End a process and what it started: politely, then surely."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, sign)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(KILL_AFTER_S if sign == signal.SIGTERM else None)
-            return

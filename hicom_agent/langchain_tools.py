@@ -26,6 +26,7 @@ from hicom_agent.build import Workspace
 from hicom_agent.errors import HicomAgentError, UnknownVideo
 from hicom_agent.settings import load_settings
 from hicom_agent.tools import MAX_SECONDS, TOOLS, Tool, index_video
+from hicom_agent.tools.definition import for_agents, what_is_wrong
 from hicom_agent.tools.get_frames import caption
 from hicom_agent.tools.index_job import JobResult
 from hicom_agent.tools.search_videos import Moment, find_moments
@@ -53,9 +54,7 @@ def _choose(workspace: Workspace | None, settings: dict[str, Any]) -> Workspace:
 
 def _say_what_is_wrong(error: Exception) -> str:
     """Return a line that names each wrong argument, so that the model can mend its call."""
-    if not isinstance(error, ValidationError):
-        return str(error)
-    return "; ".join(f"{'.'.join(map(str, wrong['loc'])) or 'arguments'}: {wrong['msg']}" for wrong in error.errors())
+    return what_is_wrong(error) if isinstance(error, ValidationError) else str(error)
 
 
 class _VideoTool(BaseTool):
@@ -78,7 +77,7 @@ class _VideoTool(BaseTool):
                 found = self._call(tool, arguments)
         except HicomAgentError as error:
             remedy = "; index_video a new file first" if isinstance(error, UnknownVideo) else ""
-            raise ToolException(" ".join(str(error).split()) + remedy) from error
+            raise ToolException(for_agents(" ".join(str(error).split())) + remedy) from error
         return self._shown(json.loads(json.dumps(found, ensure_ascii=False)))
 
     async def _arun(self, *first: Any, **given: Any) -> tuple[Any, dict[str, Any]]:

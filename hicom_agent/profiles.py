@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from hicom_agent.llm.loading import Loader
     from hicom_agent.llm.reader import HIComReader
 
+LOG = logging.getLogger(__name__)
 READER = "qwen-1500m"  # a larger language model that packages carry
 PACKAGED = f"packaged:{READER}"  # it in the place of a chat model
 SPARE_BYTES = 4 * 2**30  # of a GPU's memory, beside the weights: frames, states, what else runs
@@ -88,6 +91,19 @@ def open_hicom(settings: Settings) -> Loader:
     return loader
 
 
+def nano_files(find_model: Callable[[str], Path]) -> tuple[Path, Path, Path]:
+    """Return where the parts of the encoder of profile nano are."""
+    return find_model("lite0") / "efficientnet-lite0.pth", find_model("minilm"), find_model("imagenet-labels")
+
+
+def is_installed(module: str, extra: str) -> bool:
+    """Return whether an optional package is here; a part that is switched on and is not is told."""
+    if importlib.util.find_spec(module) is not None:
+        return True
+    LOG.warning("%s is not installed, so this part is skipped; run: pip install 'hicom-agent[%s]'", module, extra)
+    return False
+
+
 def make_encoder(weights: Loader, minilm: Path) -> HIComEncoder:
     """Return the encoder of profile hicom-7b; of the weights only the vision tower is read."""
     from hicom_agent.encode.hicom import HIComEncoder
@@ -108,11 +124,16 @@ def make_reader(weights: Loader, max_visual_tokens: int) -> HIComReader:
     return HIComReader(HIComModel(weights), GuideTokenizer(weights.tower_folder), max_visual_tokens)
 
 
+def writer_model(llm: str) -> str:
+    """Return which packaged language model a setting names."""
+    return READER if llm == PACKAGED else "smollm2"
+
+
 def make_writer(llm: str, find_model: Callable[[str], Path], threads: int) -> Writer:
     """Return the language model of this name that reads words: packaged, or any chat model of LangChain."""
     from hicom_agent.llm.lines import LineReader
     from hicom_agent.llm.text import ChatText, SmallTextModel
 
     if llm == PACKAGED:
-        return LineReader(find_model(READER), threads=threads)
-    return ChatText(llm) if llm else SmallTextModel(find_model("smollm2"), threads=threads)
+        return LineReader(find_model(writer_model(llm)), threads=threads)
+    return ChatText(llm) if llm else SmallTextModel(find_model(writer_model(llm)), threads=threads)

@@ -12,6 +12,7 @@ from hicom_agent.types import Answer, Progress, clean_text, timecode
 
 LOG = logging.getLogger(__name__)
 ON_REQUEST = ("hicom-7b", "siglip", "qwen-1500m")  # models that nobody needs who did not ask for them
+LOADING = "loading models"  # a stage that only a terminal shows
 SPARK_CHARS, BARS = 64, "▁▂▃▄▅▆▇█"
 
 
@@ -20,8 +21,8 @@ def plain(text: str) -> str:
     return clean_text(text)
 
 
-def answer_lines(answer: Answer) -> list[str]:
-    """Return an answer for a person: the answer, where it was found, and how sure."""
+def answer_lines(answer: Answer, in_all_s: float = 0.0) -> list[str]:
+    """Return an answer for a person: the answer, where it was found, how sure, and how long it took with all else."""
     lines = [*(plain(line) for line in answer.answer.splitlines()), ""]
     if answer.citations:
         lines.append("closest moments:" if answer.abstained else "found at:")
@@ -36,7 +37,8 @@ def answer_lines(answer: Answer) -> list[str]:
     again = f", {spend.clips_recalled} remembered" if spend.clips_recalled else ""
     looked = f"{spend.clips_compressed} clips looked at{again}"
     cost = f"{looked}, {spend.visual_tokens} visual tokens, {spend.seconds:.1f} s"
-    return [*lines, "", f"{sure}; {cost}"]
+    waited = f" ({in_all_s:.1f} s with loading)" if in_all_s > spend.seconds + 1 else ""
+    return [*lines, "", f"{sure}; {cost}{waited}"]
 
 
 def step_lines(answer: Answer) -> list[str]:
@@ -172,7 +174,7 @@ def _bars() -> Iterator[Callable[[Progress], None]]:
     columns = (
         TextColumn("{task.description:<12}", markup=False),
         BarColumn(),
-        TextColumn("{task.percentage:>3.0f}% {task.fields[rate]}", markup=False),
+        TextColumn("{task.fields[share]:>4} {task.fields[rate]}", markup=False),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )
@@ -181,12 +183,14 @@ def _bars() -> Iterator[Callable[[Progress], None]]:
 
         def show(progress: Progress) -> None:
             if progress.stage not in tasks:
-                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total or None, note="", rate="")
+                total = progress.total or None
+                tasks[progress.stage] = bars.add_task(progress.stage, total=total, share="", rate="", note="")
             task = tasks[progress.stage]
             bars.update(
                 task,
                 completed=progress.done,
-                total=progress.total or None,
+                total=progress.total or None,  # None: the bar moves to and fro
+                share=_share(progress),
                 note=plain(progress.note),
                 rate=_rate(progress, bars.tasks[list(tasks).index(progress.stage)].elapsed or 0.0),
             )
@@ -194,8 +198,12 @@ def _bars() -> Iterator[Callable[[Progress], None]]:
         yield show
 
 
+def _share(progress: Progress) -> str:
+    return f"{100 * progress.done / progress.total:.0f}%" if progress.total else ""
+
+
 def _rate(progress: Progress, elapsed_s: float) -> str:
-    if elapsed_s < 1 or not progress.done:
+    if elapsed_s < 1 or not progress.done or not progress.unit:
         return ""
     each_s = progress.done / elapsed_s
     if progress.unit == "bytes":
@@ -213,15 +221,17 @@ class _Lines:
         from time import monotonic
 
         now_s = monotonic()
+        if progress.stage == LOADING:  # a line each time would be much in a log
+            return
         if progress.stage != self.stage:
             self.stage, self.began_s = progress.stage, now_s
         elif now_s - self.told_s < 10:
             return
         self.told_s = now_s
-        share = f" {100 * progress.done / progress.total:.0f}%" if progress.total else ""
         elapsed_s = now_s - self.began_s
         left = ""
         if progress.total and progress.done and elapsed_s > 1:
             left = f", {elapsed_s * (progress.total / progress.done - 1):.0f} s left"
         note = f" ({plain(progress.note)})" if progress.note else ""
-        sys.stderr.write(f"{progress.stage}{share} {_rate(progress, elapsed_s)}{left}{note}\n")
+        parts = (progress.stage, _share(progress), _rate(progress, elapsed_s))
+        sys.stderr.write(f"{' '.join(filter(None, parts))}{left}{note}\n")

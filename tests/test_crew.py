@@ -17,7 +17,9 @@ import json, os, sys, time
 for line in sys.stdin:
     request = json.loads(line)
     if request["tool"] == "warm_up":
+        print(json.dumps({"progress": "loading"}), flush=True)
         time.sleep(float(sys.argv[1]))
+        print(json.dumps({"progress": "loaded"}), flush=True)
         print(json.dumps({"result": {}}), flush=True)
         continue
     what = request["arguments"].get("do", "")
@@ -61,7 +63,11 @@ def test_a_worker_serves_call_after_call_and_tells_progress() -> None:
 
         first = await crew.call("x", {"do": "sleep", "s": 0.1}, 10, tell)
         second = await crew.call("x", {}, 10, tell)
-        assert first["pid"] == second["pid"] and told == ["warming up", "sleeping"] and 9 < second["left"] <= 10
+        assert (
+            first["pid"] == second["pid"]
+            and told == ["warming up", "loading", "loaded", "sleeping"]
+            and 9 < second["left"] <= 10
+        )
 
     run(test)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,9 @@ def test_the_same_content_again_is_nothing_to_do(
     assert report["state"] == "unchanged"
     assert main(["index", str(copy), "--store", str(store)]) == 0
     assert "nothing to do" in capsys.readouterr().out
+    code = "import sys; from hicom_agent.cli import main; main(sys.argv[1:]); print('torch' in sys.modules)"
+    command = [sys.executable, "-c", code, "index", str(copy), "--store", str(store)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1] == "False"
 
 
 def test_clips_cover_the_film_and_show_what_is_seen(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,7 +22,8 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from hicom_agent.mcp_server import INSTRUCTIONS, MAX_ERROR_CHARS, make_server
+from hicom_agent.mcp_server import INSTRUCTIONS, make_server
+from hicom_agent.serving.replies import MAX_ERROR_CHARS
 from hicom_agent.settings import load_settings
 from hicom_agent.tools import TOOLS
 
@@ -176,17 +178,50 @@ def test_mistakes_are_told_with_what_to_do_next(store: Path) -> None:
         ]
         for tool, arguments, told in ask:
             assert told in error(await client.call_tool(tool, arguments))
-        for tool, arguments in (
-            ("ask_video", {"video": "car", "question": "x" * 2001}),
-            ("ask_video", {"video": "car", "question": "x?", "max_seconds": 1e9}),
-            ("get_frames", {"frame_ids": ["a"] * 5}),
-            ("search_videos", {"query": "a", "limit": 51}),
-            ("list_videos", {"limit": 0}),
+        for tool, arguments, told in (
+            ("ask_video", {"video": "car", "question": "x" * 2001}, "ask_video: question: String should have at most"),
+            ("ask_video", {"video": "car", "question": "x?", "max_seconds": 1e9}, "max_seconds: Input should be less"),
+            ("ask_video", {}, "ask_video: video: Field required; question: Field required"),
+            ("get_frames", {"frame_ids": ["a"] * 5}, "get_frames: frame_ids: "),
+            ("search_videos", {"query": "a", "limit": 51}, "search_videos: limit: "),
+            ("list_videos", {"limit": 0}, "list_videos: limit: "),
         ):
-            assert (await client.call_tool(tool, arguments)).is_error
+            message = error(await client.call_tool(tool, arguments))
+            assert told in message and "pydantic" not in message
         assert MAX_ERROR_CHARS < 500
 
     run_in_memory(store, test)
+
+
+def test_an_agent_is_told_of_tools_and_of_the_queue_and_not_of_commands(
+    footage: Path, nano: Path, tmp_path: Path
+) -> None:
+    async def test(client: Client) -> None:
+        ask = {"video": "car", "question": QUESTION}
+        assert "nothing is indexed yet; index_video a new file first" in error(await client.call_tool("ask_video", ask))
+        jobs = [
+            facts(await client.call_tool("index_video", {"path": str(footage / f"{name}-detection.mp4")}))["job_id"]
+            for name in ("bottle", "car")
+        ]
+        message = error(await client.call_tool("ask_video", ask))
+        assert "nothing is indexed yet; bottle-detection.mp4 is " in message and "hicom-agent" not in message
+        assert all(f"job_status {job} tells when" in message for job in jobs)
+        for job in jobs:
+            await client.call_tool("cancel_job", {"job_id": job})
+
+    run_in_memory(tmp_path, test)
+
+
+def test_a_file_that_is_no_video_is_refused_before_it_is_queued(tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "notes.mp4").write_text("these are notes, " * 99)
+
+    async def test(client: Client) -> None:
+        for name, told in (("empty.mp4", "is empty"), ("notes.mp4", "is not a video that can be opened")):
+            for tool, arguments in (("index_video", {"path": name}), ("ask_video", {"video": name, "question": "x?"})):
+                assert told in error(await client.call_tool(tool, arguments))
+
+    run_in_memory(tmp_path / "store", test, roots=(tmp_path,))
 
 
 def test_a_budget_ends_the_looking_and_says_what_is_missing(store: Path) -> None:
@@ -200,7 +235,7 @@ def test_a_budget_ends_the_looking_and_says_what_is_missing(store: Path) -> None
 
 
 def test_progress_only_grows_and_comes_while_work_goes_on(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hicom_agent.mcp_server.HEARTBEAT_S", 0.1)
+    monkeypatch.setattr("hicom_agent.serving.steps.HEARTBEAT_S", 0.1)
 
     async def test(client: Client) -> None:
         told: list[tuple[float, str | None]] = []
@@ -250,6 +285,29 @@ def test_paths_outside_the_roots_are_refused_however_they_are_written(
         assert (await client.call_tool("ask_video", {"video": str(root / "link.mp4"), "question": "x?"})).is_error
 
     run_in_memory(tmp_path / "store", test, roots=(root,))
+
+
+def test_a_relative_path_is_of_the_first_root_that_holds_the_file(footage: Path, nano: Path, tmp_path: Path) -> None:
+    roots = (tmp_path / "one", tmp_path / "two")
+    (roots[1] / "sub").mkdir(parents=True)
+    roots[0].mkdir()
+    shutil.copy(footage / "car-detection.mp4", roots[1] / "-dash.mp4")
+    shutil.copy(footage / "car-detection.mp4", roots[1] / "sub" / "slides.mp4")
+
+    async def test(client: Client) -> None:
+        waiting = facts(await client.call_tool("ask_video", {"video": "-dash.mp4", "question": QUESTION}))
+        assert waiting["reason"] == "not indexed" and waiting["job_id"]
+        assert facts(await client.call_tool("index_video", {"path": "-dash.mp4"}))["job_id"] == waiting["job_id"]
+        await client.call_tool("cancel_job", {"job_id": waiting["job_id"]})
+        job = await index(client, "sub/slides.mp4")
+        assert job["state"] == "done"
+        answer = facts(await client.call_tool("ask_video", {"video": "sub/slides.mp4", "question": QUESTION}))
+        assert answer["citations"] and not answer["job_id"]
+        for outside in ("../two-and-more.mp4", "sub/../../secret.mp4", "x" * 500):
+            assert "not in a folder" in error(await client.call_tool("index_video", {"path": outside}))
+
+    (tmp_path / "secret.mp4").write_bytes(b"secret")
+    run_in_memory(tmp_path / "store", test, roots=roots)
 
 
 # ---------------------------------------------------------------------- over stdio

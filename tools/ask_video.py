@@ -90,7 +90,7 @@ def run(workspace: Workspace, arguments: AskArguments, max_seconds: float) -> di
         budget = Budget.of(seconds, arguments.max_visual_tokens, arguments.max_steps)
         agent = workspace.agent(still)
         answer = agent.ask(video_id, question, budget) if video_id else agent.ask_archive(question, None, budget)
-    found = VideoAnswer(**answer.model_dump(), next=_next(answer)).model_dump()
+    found = VideoAnswer(**answer.model_dump(), next=_next(answer, workspace.note)).model_dump()
     found["answer"] = shorten(found["answer"], MAX_ANSWER)
     if arguments.detail == "full":
         found["steps"] = [_brief(step) for step in found["steps"]]
@@ -127,7 +127,9 @@ def answer_in_queue(question: str, job_id: str, next_step: str) -> dict[str, Any
     ).model_dump()
 
 
-def _next(answer: Answer) -> str:
+def _next(answer: Answer, note: str) -> str:
+    if note:
+        return note
     if answer.reason == "out of budget":
         return "ask again with a larger max_seconds, max_steps or max_visual_tokens"
     if answer.abstained:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -26,11 +27,18 @@ class Desk(Protocol):
     owner: str
     roots: tuple[Path, ...]  # folders that videos may come from; none: anywhere
 
+    def probe(self, path: Path) -> object:
+        """Look into a file; raises VideoRefused or VideoUnreadable for what is no video."""
+
 
 class IndexArguments(Arguments):
     """What to index."""
 
-    path: str = Field(min_length=1, max_length=1024, description="of a video file on the server's machine")
+    path: str = Field(
+        min_length=1,
+        max_length=1024,
+        description="of a video file on the server's machine, in full or below its folder of videos",
+    )
 
 
 class JobArguments(Arguments):
@@ -53,16 +61,28 @@ class JobResult(Result):
 
 
 def index_path(desk: Desk, arguments: IndexArguments, max_seconds: float) -> dict[str, Any]:
-    """Put a video in the queue; raises VideoRefused for a path that may not be opened, InputError if it is full."""
+    """Put a video in the queue; raises InputError if it is full, for a path that may not be opened and no video."""
     check_name(arguments.path)
-    path = Path(os.path.expanduser(arguments.path)).resolve()  # noqa: PTH111  # an unknown user is no fault
+    path = find_file(arguments.path, desk.roots)
     if not lies_under(path, [root.resolve() for root in desk.roots]):  # before a word on whether it exists
         raise VideoRefused(
             f"{arguments.path[:200]} is not in a folder that this server may read; list_videos tells what is"
         )
     if not path.is_file():
         raise VideoRefused(f"{arguments.path[:200]} is no file; give the path of a video")
+    desk.probe(path)
     return describe(desk.jobs.submit(str(path), desk.owner))
+
+
+def find_file(text: str, roots: Sequence[Path]) -> Path:
+    """Return the path that is meant, links followed: the one in the first root that holds such a file, if one does."""
+    path = os.path.expanduser(text)  # noqa: PTH111  # an unknown user is no fault
+    for root in roots:
+        place = Path(os.path.realpath(root))
+        found = Path(os.path.realpath(place / path))
+        if lies_under(found, [place]) and os.path.isfile(found):  # noqa: PTH113  # a name too long is no fault
+            return found
+    return Path(os.path.realpath(path))
 
 
 def job_status(desk: Desk, arguments: JobArguments, max_seconds: float) -> dict[str, Any]:

@@ -19,6 +19,10 @@ class Workspace(Protocol):
 
     settings: Settings
 
+    @property
+    def note(self) -> str:
+        """Return what the last answer went without and what to do, if anything."""
+
     def store(self, *, write: bool = False) -> AbstractContextManager[Store]:
         """Open the memory."""
 

@@ -50,6 +50,9 @@ def ask(
     store: StoreOption = None,
 ) -> None:
     """Answer a question from what was seen, said and written; a file that is not indexed yet is indexed first."""
+    from time import monotonic
+
+    began_s = monotonic()
     from hicom_agent.screen import answer_lines, step_lines
     from hicom_agent.tools import ask_archive, ask_video, read_filter
 
@@ -64,7 +67,7 @@ def ask(
             answer = ask_video(work, name, text, max_seconds, max_visual_tokens, max_steps)
     if llm and not answer.spend.llm_tokens:
         typer.echo(f"{llm} was not asked: the evidence was enough, or there was none to word", err=True)
-    told = [*step_lines(answer), *answer_lines(answer)] if steps else answer_lines(answer)
+    told = [*(step_lines(answer) if steps else ()), *answer_lines(answer, monotonic() - began_s)]
     show_json(answer.model_dump()) if as_json else typer.echo("\n".join(told))
 
 

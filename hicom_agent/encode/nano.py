@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -36,12 +35,12 @@ from hicom_agent.encode.packing import (
 from hicom_agent.encode.presence import Groups, find_presence, locate, make_groups, rank_things
 from hicom_agent.encode.sentences import SentenceModel
 from hicom_agent.encode.things import Thing, Vocabulary
+from hicom_agent.encode.version import checksum, nano_version
 from hicom_agent.types import FrameFeatures
 
 if TYPE_CHECKING:
     from hicom_agent.types import Floats, Picture
 
-CODE_VERSION = 3  # raise when a change here alters vectors
 READING_VERSION = 1  # raise when a change here, in presence.py or things.py alters what a question finds
 BATCH = 4  # pictures at once; more fall out of the cache
 # mean AUC of 25 queries by pooled vectors: 0.93 with it; 0.91 without, and with the question as it is
@@ -58,9 +57,8 @@ class NanoEncoder:
 
     def __init__(self, lite0: Path, minilm: Path, labels: Path, threads: int = 0) -> None:
         self._threads = threads or torch.get_num_threads()
-        files = [lite0, minilm / "model.safetensors", *sorted(labels.glob("*.txt"))]
-        self.version = f"{CODE_VERSION}-{_checksum(files)}"
-        self.reads = f"{READING_VERSION}-{_checksum([THINGS])}"
+        self.version = nano_version(lite0, minilm, labels)
+        self.reads = f"{READING_VERSION}-{checksum([THINGS])}"
         self.labels = load_labels(labels)
         self._vocabulary = Vocabulary(THINGS, self.labels)
         self._lite0_path = lite0
@@ -212,11 +210,3 @@ def choose_grid(aspect: float) -> tuple[int, int]:
     """
     rows = max(1, min(MAX_CELLS, round((MAX_CELLS / aspect) ** 0.5)))
     return rows, max(1, min(MAX_CELLS // rows, round(rows * aspect)))
-
-
-def _checksum(paths: Sequence[Path]) -> str:
-    """Return eight hex digits that tell one set of files from another; not for security."""
-    total = 0
-    for path in paths:
-        total = zlib.crc32(path.read_bytes(), total)
-    return f"{total:08x}"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hicom_agent.ocr import ScreenReader
     from hicom_agent.speech import Transcriber
 
-__all__ = ["Encoder", "Indexer", "Options", "Report"]
+__all__ = ["Encoder", "Indexer", "Models", "Options", "Report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,18 @@ class Options:
     roots: tuple[Path, ...] = ()  # folders that videos may come from; none: anywhere
     max_bytes: int = 200 * 2**30
     sample_every_s: float = 1.0
+    ocr: bool = False  # read what is written
+    speech: bool = False  # listen to what is said
     limits: video.Limits = field(default_factory=video.Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What watches and listens."""
+
+    encoder: Encoder
+    screen_reader: ScreenReader | None  # with the option `ocr`
+    transcriber: Transcriber | None  # with the option `speech`
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +79,22 @@ class Indexer:
     def __init__(
         self,
         store: Store,
-        encoder: Encoder,
-        screen_reader: ScreenReader | None = None,
-        transcriber: Transcriber | None = None,
-        options: Options | None = None,
+        version: str,
+        load: Callable[[], Models],
+        options: Options,
         on_progress: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
-        self.store = store
-        self.options = options or Options()
+        """`load` is called for the first video that has to be watched; `version` is that of its encoder."""
+        self.store, self.version, self.options = store, version, options
         self.on_progress = on_progress
-        limits = self.options.limits
-        self._watcher = Watcher(encoder, screen_reader, self.options.sample_every_s, limits, on_progress)
-        self._listener = Listener(transcriber, limits, on_progress) if transcriber else None
+        self._load = load
 
     @property
     def settings_key(self) -> str:
         """Return the words that say what this indexer does; more words, more in the index."""
         words = [f"every={self.options.sample_every_s}"]
-        words += ["ocr"] if self._watcher.screen_reader else []
-        words += ["speech"] if self._listener else []
+        words += ["ocr"] if self.options.ocr else []
+        words += ["speech"] if self.options.speech else []
         return " ".join(words)
 
     def identify(self, path: str | Path) -> str:
@@ -104,6 +112,7 @@ class Indexer:
             self.on_progress(Progress("hashing", 0, opened.size_bytes, "bytes", opened.path.name))
             before = _stamp(opened.fd)
             sha256 = video.content_hash(opened)
+            self.on_progress(Progress("hashing", opened.size_bytes, opened.size_bytes, "bytes", opened.path.name))
             known = None if again else self.known(sha256[:16])
             if known is not None:
                 return known
@@ -117,13 +126,15 @@ class Indexer:
     def _work(self, opened: video.OpenedVideo, sha256: str) -> tuple[Record, bool]:
         """Return the record, and whether an earlier run had begun it."""
         info = video.probe(opened, self.options.limits)
-        journal = self.store.journal(sha256[:16], self._watcher.encoder.version, self.settings_key)
+        journal = self.store.journal(sha256[:16], self.version, self.settings_key)
         resumed = bool(journal.done("pictures") or journal.done("sound"))
+        models, limits, tell = self._load(), self.options.limits, self.on_progress
+        watcher = Watcher(models.encoder, models.screen_reader, self.options.sample_every_s, limits, tell)
         if info.codec:
-            self._watcher.watch(opened, info, journal)
-        if self._listener and info.audio_codec:
-            self._listener.listen(opened, info, journal)
-        return assemble(sha256, opened.path, info, journal, self._watcher, self.settings_key), resumed
+            watcher.watch(opened, info, journal)
+        if models.transcriber and info.audio_codec:
+            Listener(models.transcriber, limits, tell).listen(opened, info, journal)
+        return assemble(sha256, opened.path, info, journal, watcher, self.settings_key), resumed
 
     def known(self, video_id: str) -> Report | None:
         """Return the report of a video that is remembered with at least what is asked for now."""
@@ -131,7 +142,7 @@ class Indexer:
             row = self.store.video(video_id)
         except UnknownVideo:
             return None
-        same = row.profile == self._watcher.encoder.version
+        same = row.profile == self.version
         if not same or not set(self.settings_key.split()) <= set(row.settings_key.split()):
             return None
         return Report(

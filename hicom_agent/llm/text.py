@@ -144,6 +144,24 @@ class SmallTextModel:
         return [token for token in self._tokenizer.encode(_harmless(text)).tokens if token not in self._special]
 
 
+class NoText:
+    """Stands in for a language model that is not here yet: it declines, so that the evidence is quoted as it is."""
+
+    writes_freely = True
+
+    def write(self, system: str, user: str, max_tokens: int = 64) -> Draft:
+        """Return nothing, which counts as declined."""
+        return Draft("", 0.0, 0, 0)
+
+    def score(self, system: str, user: str, options: Sequence[str]) -> list[float]:
+        """Return the same for each option."""
+        return [0.0] * len(options)
+
+    def choose(self, system: str, user: str, options: Sequence[str]) -> Draft:
+        """Return nothing, which counts as declined."""
+        return Draft("", 0.0, 0, 0)
+
+
 class ChatText:
     """Any chat model of LangChain, named like "ollama:qwen3" or "anthropic:claude-sonnet-4-5"."""
 

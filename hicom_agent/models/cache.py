@@ -91,19 +91,32 @@ def verify(cache: Path, names: Iterable[str] = ()) -> list[ModelStatus]:
 
 def _bring(model: Model, folder: Path, on_progress: Progress) -> None:
     """Fetch beside the cache folder and move it there in one step; the lock is held."""
-    part = folder.parent / f".{model.name}.part"  # one name: what a killed pull left is found and removed
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
+    part = folder.parent / f".{model.name}.part"  # one name: what a killed pull left is found
     try:
         if model.convert:
             require_memory(model)
-        fetch(model, part, on_progress)
+        if not (model.convert and _was_fetched(model, part)):
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir()
+            fetch(model, part, on_progress)
         if model.convert:
             convert(model, part, on_progress)
         _mark(model, part)
         _replace_folder(part, folder)
-    finally:
+    except Exception:  # a pull that is killed or interrupted leaves what it has fetched for the next one to convert
         shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _was_fetched(model: Model, part: Path) -> bool:
+    """Return whether all files to convert are there and whole; what else an ended conversion left is removed."""
+    names = {file.path: file.sha256 for file in model.files}
+    for path in part.iterdir() if part.is_dir() else ():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in names:
+            path.unlink()
+    return all((part / name).is_file() and file_hash(part / name) == sha256 for name, sha256 in names.items())
 
 
 def _mark(model: Model, folder: Path) -> None:

