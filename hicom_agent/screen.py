@@ -61,7 +61,7 @@ def video_line(row: Mapping[str, Any]) -> str:
     """Return one line of `list`."""
     return (
         f"{row['video_id']}  {timecode(row['duration_s'])}  {row['num_clips']:>4} clips  "
-        f"{plain(row['title'])}  {plain(row['path'])}"
+        f"{plain(row['title'])}  {plain(row['path'])}{'  (replaced)' if row['replaced'] else ''}"
     )
 
 

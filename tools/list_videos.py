@@ -32,6 +32,7 @@ class Video(Result):
     num_clips: int
     language: str = Field("", description="of the speech")
     profile: str = Field(description="the model that made its vectors")
+    replaced: bool = Field(False, description="its file holds another video by now; only its id means it")
 
 
 class Videos(Result):
@@ -64,6 +65,7 @@ def run(workspace: Workspace, arguments: ListArguments, max_seconds: float) -> d
             num_clips=row.num_clips,
             language=row.language,
             profile=row.profile,
+            replaced=row.replaced,
         )
         for row in rows[start : start + arguments.limit]
     ]

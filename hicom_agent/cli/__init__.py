@@ -26,6 +26,7 @@ from hicom_agent.cli.shared import (
     complain,
     early,
     show_json,
+    warn,
     workspace,
 )
 from hicom_agent.cli.store import store_app
@@ -148,6 +149,7 @@ def show(
         raise InputError("--out names the picture of --relevance QUESTION; without it show writes no file")
     with workspace(store) as work:
         facts = show_video(work, video) if relevance is None else show_relevance(work, video, relevance, out)
+    warn(facts["warning"])
     lines = show_lines if relevance is None else relevance_lines
     show_json(facts) if as_json else typer.echo("\n".join(lines(facts)))
 
@@ -167,6 +169,7 @@ def frames(
 
     with workspace(store) as work:
         written = get_frames(work, video, at, out, full=full, heat=heat)
+    warn(written[0].get("warning", "") if written else "")
     if as_json:
         show_json(written)
         return

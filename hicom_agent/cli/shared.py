@@ -54,6 +54,14 @@ def show_json(value: Any, indent: int | None = 2) -> None:
     typer.echo(json.dumps(value, indent=indent, ensure_ascii=False, default=str))
 
 
+def warn(text: str) -> None:
+    """Print a line on standard error if there is one to print; the command goes on."""
+    from hicom_agent.screen import plain
+
+    if text:
+        typer.echo(f"hicom-agent: warning: {plain(text)}", err=True)
+
+
 def complain(error: Exception) -> None:
     """Print one line on standard error."""
     from hicom_agent.screen import plain
