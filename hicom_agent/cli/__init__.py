@@ -36,7 +36,8 @@ from hicom_agent.errors import HicomAgentError, InputError
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected fault, 2 your input (path, question, video, option), 3 this machine (model, "
-    "package, disk), 4 the store (corrupt, newer, busy), 5 the language model, 130 interrupted."
+    "package, disk), 4 the store (corrupt, newer, busy), 5 the language model, "
+    "6 some of many failed and the rest is there (batch, eval), 130 interrupted."
 )
 app = typer.Typer(
     name="hicom-agent",

@@ -34,6 +34,7 @@ LlmOption = Annotated[
 ]
 SpeechOption = Annotated[bool | None, typer.Option("--speech/--no-speech", help="Listen to what is said.")]
 OcrOption = Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read what is written.")]
+PARTIAL = 6  # exit code: some of many failed, and the rest is there
 early: ContextVar[dict[str, Any]] = ContextVar("early", default={})  # noqa: B039  # options before the command
 
 
