@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hicom_agent.errors import UnknownVideo
-from hicom_agent.memory.files import SeenFile, owners, replaced
+from hicom_agent.memory.files import SeenFile, owners, replaced, unfinished
 
 _NUM_NAMED = 5
 
@@ -39,7 +39,14 @@ def find_video(db: sqlite3.Connection, files: Sequence[SeenFile], name: str, roo
             return meant[0][0]
         if meant:
             raise UnknownVideo(f"{short(name)} may be any of {_names(meant)}; give the id or more of the title")
-    raise UnknownVideo(_unknown(name, rows, root))
+    raise UnknownVideo(_unknown(name, rows, root, _begun(db)))
+
+
+def _begun(db: sqlite3.Connection) -> str:
+    """Return what to say of videos that are not finished, "" if there are none."""
+    names = [short(path or video_id) for video_id, path in unfinished(db)]
+    more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
+    return f"; begun and not finished: {', '.join(names[:_NUM_NAMED])}{more}" if names else ""
 
 
 def _places(name: str) -> set[str]:
@@ -47,15 +54,17 @@ def _places(name: str) -> set[str]:
     return {name, str(Path(name).absolute()), os.path.realpath(name)} if name and "\0" not in name else set()
 
 
-def _unknown(name: str, rows: list[tuple[str, str, str]], root: Path) -> str:
+def _unknown(name: str, rows: list[tuple[str, str, str]], root: Path, begun: str) -> str:
+    if not rows and begun:
+        return f"no indexed video {short(name)}{begun}; run hicom-agent index on it again to go on"
     if not rows:
         return f"no indexed video {short(name)}: the store {root} is empty; run hicom-agent index VIDEO"
     titles = {row[2].casefold(): row for row in rows}
     wanted = Path(name.replace("\0", "")).stem.casefold()
     close = [titles[t] for t in difflib.get_close_matches(wanted, titles, n=_NUM_NAMED, cutoff=0.5)]
     if close:
-        return f"no indexed video {short(name)}; the closest: {_names(close)}; see hicom-agent list"
-    return f"no indexed video {short(name)}; there are: {_names(rows)}; see hicom-agent list"
+        return f"no indexed video {short(name)}; the closest: {_names(close)}; see hicom-agent list{begun}"
+    return f"no indexed video {short(name)}; there are: {_names(rows)}; see hicom-agent list{begun}"
 
 
 def _names(rows: list[tuple[str, str, str]]) -> str:

@@ -197,6 +197,11 @@ class Store:
         with self._knowing() as known:
             return [seen for seen in self._files(known) if seen.video_id == video_id]
 
+    def unfinished(self) -> list[tuple[str, str]]:
+        """Return id and path of each video whose indexing was begun and not ended, "" where no path is known."""
+        with self._reading() as db:
+            return files.unfinished(db)
+
     def _files(self, known: Known) -> list[SeenFile]:
         return known.of("files", files.seen_files)
 

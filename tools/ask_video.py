@@ -156,7 +156,8 @@ ASK_VIDEO = Tool(
 def check_not_empty(store: Store, next_step: str) -> None:
     """Raise UnknownVideo where there is nothing to ask."""
     if not store.video_ids():
-        raise UnknownVideo(f"there are no indexed videos to ask; {next_step}")
+        begun = ", ".join(path or video_id for video_id, path in store.unfinished())
+        raise UnknownVideo(f"there are no indexed videos to ask{begun and f', {begun} is not finished'}; {next_step}")
 
 
 def check_question(question: str, max_chars: int, what: str = "question") -> str:

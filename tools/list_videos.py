@@ -49,6 +49,12 @@ def list_videos(workspace: Workspace) -> list[dict[str, Any]]:
         return [asdict(row) for row in store.videos()]
 
 
+def unfinished_videos(workspace: Workspace) -> list[str]:
+    """Return the path, or else the id, of each video whose indexing was begun and not ended."""
+    with workspace.store() as store:
+        return [path or video_id for video_id, path in store.unfinished()]
+
+
 def run(workspace: Workspace, arguments: ListArguments, max_seconds: float) -> dict[str, Any]:
     """Return a page for an agent; raises InputError for a cursor that is none."""
     with workspace.store() as store:

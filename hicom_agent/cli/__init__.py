@@ -25,6 +25,7 @@ from hicom_agent.cli.shared import (
     TowerOption,
     complain,
     early,
+    resumable,
     show_json,
     warn,
     workspace,
@@ -97,7 +98,7 @@ def index(
     from hicom_agent.tools import find_files, index_video
 
     codes: list[int] = []
-    with workspace(store, speech=speech, ocr=ocr, profile=profile) as work:
+    with resumable(), workspace(store, speech=speech, ocr=ocr, profile=profile) as work:
         typer.echo(f"profile {work.profile.name}: {work.profile.why}", err=True)
         for path in find_files(paths):
             try:
@@ -118,17 +119,19 @@ app.command(epilog=SEARCH_EPILOG)(search)
 @app.command("list", epilog="Example: hicom-agent list --json")
 def list_(as_json: JsonOption = False, store: StoreOption = None) -> None:
     """List the indexed videos."""
-    from hicom_agent.screen import video_line
-    from hicom_agent.tools import list_videos
+    from hicom_agent.screen import plain, video_line
+    from hicom_agent.tools import list_videos, unfinished_videos
 
     with workspace(store) as work:
-        rows = list_videos(work)
+        rows, begun = list_videos(work), unfinished_videos(work)
+    for name in begun:
+        typer.echo(f"begun and not finished: {plain(name)}; the same hicom-agent index goes on", err=True)
     if as_json:
         show_json(rows)
         return
     for row in rows:
         typer.echo(video_line(row))
-    if not rows:
+    if not rows and not begun:
         typer.echo("no videos yet; run: hicom-agent index PATH", err=True)
 
 

@@ -17,6 +17,7 @@ from hicom_agent.cli.shared import (
     ProfileOption,
     SpeechOption,
     StoreOption,
+    resumable,
     show_json,
     workspace,
 )
@@ -61,7 +62,7 @@ def batch(
 ) -> None:
     """Answer many questions over many videos; after a kill the same command goes on where it was."""
     flags = {"llm": llm, "profile": profile, "speech": speech, "ocr": ocr}
-    with ExitStack() as stack:
+    with resumable(), ExitStack() as stack:
         work = stack.enter_context(workspace(store, **flags))
         job = (questions, videos or [], each)
         if dry_run:

@@ -50,6 +50,16 @@ def workspace(store: Path | None = None, **flags: Any) -> Iterator[Workspace]:
         yield Workspace(load_settings(early.get() | given), show)
 
 
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Say on Ctrl-C that nothing is lost; the exit code stays 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("hicom-agent: interrupted; the same command goes on from there", err=True)
+        raise
+
+
 def show_json(value: Any, indent: int | None = 2) -> None:
     """Print `value` as JSON on standard output."""
     typer.echo(json.dumps(value, indent=indent, ensure_ascii=False, default=str))
