@@ -170,7 +170,7 @@ def find_videos(paths: Sequence[str]) -> tuple[list[str], list[Fault]]:
             continue
         videos = [str(file.resolve()) for file in files if file.suffix.lower() in SUFFIXES]
         if not videos and not faults:
-            faults.append(Fault("video", text, "no video is there; quote a glob so that the shell leaves it alone"))
+            faults.append(Fault("video", text, "no video is there" if files else "nothing is there that matches"))
         found.update(dict.fromkeys(videos))
     return list(found), faults
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,7 @@ from hicom_agent.cli.shared import (
     resumable,
     show_json,
     warn,
+    warn_of_no_store,
     workspace,
 )
 from hicom_agent.cli.store import store_app
@@ -124,6 +126,7 @@ def list_(as_json: JsonOption = False, store: StoreOption = None) -> None:
 
     with workspace(store) as work:
         rows, begun = list_videos(work), unfinished_videos(work)
+        missing = warn_of_no_store(work)
     for name in begun:
         typer.echo(f"begun and not finished: {plain(name)}; the same hicom-agent index goes on", err=True)
     if as_json:
@@ -131,7 +134,7 @@ def list_(as_json: JsonOption = False, store: StoreOption = None) -> None:
         return
     for row in rows:
         typer.echo(video_line(row))
-    if not rows and not begun:
+    if not (rows or begun or missing):
         typer.echo("no videos yet; run: hicom-agent index PATH", err=True)
 
 
@@ -203,6 +206,7 @@ def doctor(
 
     with workspace(store) as work:
         report = work.doctor(repair=repair)
+        warn_of_no_store(work)
     show_json(report) if as_json else typer.echo("\n".join(doctor_lines(report)))
     if report["problems"]:
         raise typer.Exit(4)
@@ -216,5 +220,14 @@ def main(arguments: list[str] | None = None) -> int:
         complain(error)
         return error.exit_code
     except SystemExit as done:
+        if done.code == InputError.exit_code:
+            _hint_at_dashes(sys.argv[1:] if arguments is None else arguments)
         return done.code if isinstance(done.code, int) else 0
     return 0
+
+
+def _hint_at_dashes(arguments: list[str]) -> None:
+    """Say how to name a file whose name begins as an option does."""
+    for name in arguments:
+        if name.startswith("-") and Path(name).exists():
+            typer.echo(f"hicom-agent: {name!r} is read as an option; to name that file write {'./' + name!r}", err=True)

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from hicom_agent.cli.shared import JsonOption, LlmOption, ProfileOption, StoreOption, show_json, warn, workspace
+from hicom_agent.cli.shared import (
+    JsonOption,
+    LlmOption,
+    ProfileOption,
+    StoreOption,
+    show_json,
+    warn,
+    warn_of_no_store,
+    workspace,
+)
 from hicom_agent.errors import InputError
 
 ASK_EPILOG = (
@@ -110,6 +119,7 @@ def search(
     with workspace(store, profile=profile) as work:
         found = find_moments(work, query, video or [], limit, which=which, per_video=per_video)
         warnings = changed_files(work, video or [])
+        missing = warn_of_no_store(work)
     for line in warnings.values():
         warn(line)
     rows = [moment.model_dump() | {"warning": warnings.get(moment.video_id, "")} for moment in found]
@@ -118,5 +128,5 @@ def search(
         return
     for row in rows:
         typer.echo(hit_line(row))
-    if not rows:
+    if not rows and not missing:
         typer.echo("nothing found", err=True)

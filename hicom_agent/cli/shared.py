@@ -73,6 +73,16 @@ def warn(text: str) -> None:
         typer.echo(f"hicom-agent: warning: {plain(text)}", err=True)
 
 
+def warn_of_no_store(work: Workspace) -> bool:
+    """Say so on standard error where the store was never made, and return whether that is so."""
+    from hicom_agent.memory.catalog import CATALOG
+
+    missing = not (work.settings.store / CATALOG).exists()
+    if missing:
+        warn(f"there is no store at {work.settings.store}; hicom-agent index PATH makes one")
+    return missing
+
+
 def complain(error: Exception) -> None:
     """Print one line on standard error."""
     from hicom_agent.screen import plain
