@@ -46,7 +46,8 @@ def get_frames(
         indices = [_nearest(frames, time_s) if frames else 0 for time_s in times_s]
         if heat is not None and frames:
             times_s = [frames[i].time_s for i in indices]
-        if full or not frames:
+        full = full or not frames
+        if full:
             shown = _read(workspace, check_same(workspace.settings, still, video_id), times_s)
         else:
             shown = [_stored(still, video_id, frames, i) for i in indices]
@@ -54,7 +55,8 @@ def get_frames(
         warning = changed(workspace.settings, still, video_id, video)
     folder.mkdir(parents=True, exist_ok=True)
     for frame in each:
-        file = folder / f"{video_id}-{frame['time_s']:09.3f}{'-heat' if 'heat' in frame else ''}.jpg"
+        kind = f"{'-full' if full else ''}{'-heat' if 'heat' in frame else ''}"
+        file = folder / f"{video_id}-{frame['time_s']:09.3f}{kind}.jpg"
         file.write_bytes(frame.pop("jpeg"))
         frame.update({"file": str(file)} | ({"warning": warning} if warning else {}))
     return each

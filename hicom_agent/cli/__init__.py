@@ -50,6 +50,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},  # the commands take it from here
 )
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
@@ -107,6 +108,8 @@ def index(
                 report = index_video(work, path, again=again)
             except InputError as error:
                 complain(error)
+                if as_json:
+                    show_json({"path": str(path), "error": str(error)}, indent=None)
                 codes.append(error.exit_code)
                 continue
             show_json(report.as_dict(), indent=None) if as_json else typer.echo(report_line(report))
