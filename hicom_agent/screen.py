@@ -63,7 +63,7 @@ def video_line(row: Mapping[str, Any]) -> str:
     """Return one line of `list`."""
     return (
         f"{row['video_id']}  {timecode(row['duration_s'])}  {row['num_clips']:>4} clips  "
-        f"{plain(row['title'])}  {plain(row['path'])}"
+        f"{plain(row['title'])}  {plain(row['path'])}{'  (replaced)' if row['replaced'] else ''}"
     )
 
 
@@ -98,7 +98,7 @@ def relevance_lines(found: Mapping[str, Any]) -> list[str]:
     if not found["moments"]:
         best = max(found["points"], key=lambda point: float(point["relevance"]))
         lines.append(f"  nothing counts as seen; likeliest at {timecode(best['time_s'])}  {best['relevance']:.2f}")
-    return [*lines, f"curve     {plain(found['file'])}"]
+    return [*lines, f"wrote     {plain(found['file'])}"]
 
 
 def sparkline(points: Sequence[Mapping[str, float]], duration_s: float) -> str:

@@ -263,6 +263,7 @@ class Answer(_Leaving):
     spend: Spend
     profile: str
     index_version: str
+    warning: str = ""  # the file that was asked about does not hold this film any more
     steps: list[Step] = []  # how it came about
 
 

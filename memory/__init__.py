@@ -3,6 +3,7 @@
 from hicom_agent.memory.archives import export, import_archive
 from hicom_agent.memory.conditioned import Conditioned, Kept, Look
 from hicom_agent.memory.doctor import Finding, check, repair
+from hicom_agent.memory.files import SeenFile
 from hicom_agent.memory.joining import check_sources, merge
 from hicom_agent.memory.journal import Journal
 from hicom_agent.memory.queries import VideoFilter, VideoRow
@@ -16,6 +17,7 @@ __all__ = [
     "Journal",
     "Kept",
     "Look",
+    "SeenFile",
     "Stats",
     "Store",
     "Taken",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hicom_agent.errors import StoreCorrupt, StoreTooNew
+from hicom_agent.memory import files
 from hicom_agent.memory.disk import plain_errors
 from hicom_agent.memory.generations import SCHEMA, video_folders
 
@@ -87,6 +88,7 @@ def connect_writer(root: Path) -> sqlite3.Connection:
             db.execute("PRAGMA synchronous = FULL")
             if check_schema(db, root) == 0:
                 _make_tables(db)
+            db.execute(files.TABLE)  # which versions before this one do not make, and do not miss
             db.execute("DELETE FROM videos WHERE false")  # says now, not in the middle, that it may not be written
         except BaseException:
             db.close()
@@ -96,7 +98,7 @@ def connect_writer(root: Path) -> sqlite3.Connection:
 
 def _make_tables(db: sqlite3.Connection) -> None:
     with transaction(db):
-        for statement in [*_TABLES, *_word_tables("speech"), *_word_tables("texts")]:
+        for statement in [*_TABLES, files.TABLE, *_word_tables("speech"), *_word_tables("texts")]:
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {SCHEMA}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -98,9 +99,22 @@ def plain_errors(folder: Path) -> Iterator[None]:
             f"no store can be in {folder}: a file is in the way; choose another folder with --store"
         ) from error
     except OSError as error:
+        if error.errno == errno.EROFS:
+            raise SetupError(_read_only(folder)) from error
         raise SetupError(f"the disk of {folder} fails: {error.strerror or error}; {_advice(error)}") from error
     except sqlite3.DatabaseError as error:
         raise _plain_error(error, folder) from error
+
+
+def _read_only(folder: Path) -> str:
+    why = os.strerror(errno.EROFS)
+    return f"{folder} cannot be written: {why}; its disk is mounted read-only, choose another folder with --store"
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Return whether the disk of a folder is mounted read-only; Windows cannot tell."""
+    there = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+    return hasattr(os, "statvfs") and bool(os.statvfs(there).f_flag & os.ST_RDONLY)
 
 
 def _advice(error: OSError) -> str:
@@ -111,6 +125,8 @@ def _advice(error: OSError) -> str:
 
 def _plain_error(error: sqlite3.DatabaseError, folder: Path) -> Exception:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the family
+    if code == sqlite3.SQLITE_READONLY and _is_read_only(folder):
+        return SetupError(_read_only(folder))
     if code in _DISK_CODES:
         return SetupError(f"the disk of {folder} fails: {error}; free space or choose another one with --store")
     if code in _BUSY_CODES:

@@ -11,7 +11,7 @@ from hicom_agent.errors import InputError, StoreCorrupt, StoreTooNew, UnknownVid
 from hicom_agent.memory import queries
 from hicom_agent.memory.catalog import CATALOG, published
 from hicom_agent.memory.generations import Manifest, video_folders
-from hicom_agent.memory.shards import Taken, reading, row_of, sealed, take_over
+from hicom_agent.memory.shards import Taken, note_files, reading, row_of, sealed, take_over
 from hicom_agent.memory.store import Store
 from hicom_agent.types import Progress
 
@@ -56,6 +56,7 @@ def _take_best(target: Store, video_id: str, candidates: Iterable[tuple[Manifest
         try:
             with reading(source) as db:  # a writer there may have replaced it: then the newer one is taken
                 found = take_over(target, *sealed(source, queries.where(db, video_id)), known)
+                note_files(target, db, video_id)
         except _NOT_TAKEN as error:
             yield Taken(video_id, str(source), "refused", why=str(error))
         else:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import os
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any, Literal
 
 from hicom_agent.errors import UnknownVideo
 from hicom_agent.memory.catalog import CacheFile, Published
+from hicom_agent.memory.naming import short
 from hicom_agent.types import Clip, Damage, ScreenText, StoredFrame, Utterance, VideoInfo
-
-_NUM_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +34,10 @@ class VideoRow:
     indexed_at: float  # seconds since 1970
     language: str
     bytes: int  # on the disk
+    replaced: bool = False  # every path that it lay in holds another video by now
 
 
-_COLUMNS = ", ".join(field.name for field in fields(VideoRow))
+_COLUMNS = ", ".join(field.name for field in fields(VideoRow) if field.name != "replaced")
 _WITHOUT_CLIPS = (
     "FROM videos JOIN caches ON caches.video = videos.key AND kind = 'frames'"
     " WHERE NOT EXISTS (SELECT 1 FROM caches c WHERE c.video = videos.key AND c.kind = 'clips')"
@@ -76,7 +74,7 @@ EVERY = VideoFilter()
 
 
 def video_rows(db: sqlite3.Connection) -> list[VideoRow]:
-    """Return all videos by title."""
+    """Return all videos by title, without a word on what was replaced."""
     return [_row(row) for row in db.execute(f"SELECT {_COLUMNS} FROM videos ORDER BY title, video_id")]
 
 
@@ -101,61 +99,11 @@ def _row(row: Sequence[Any]) -> VideoRow:
     return VideoRow(row[0], os.fsdecode(row[1]), *row[2:])
 
 
-def find_video(db: sqlite3.Connection, name: str, root: Path) -> str:
-    """Return the id of the one video that `name` means: id, path, title, file name, start of an id, or part of a title.
-
-    Raises UnknownVideo, which names what there is.
-    """
-    found = db.execute("SELECT video_id, path, title FROM videos")
-    rows = [(str(video_id), os.fsdecode(path), str(title)) for video_id, path, title in found]
-    places, low = _places(name), name.strip().casefold()
-    tries = (
-        lambda video_id, path, title: video_id == low,
-        lambda video_id, path, title: path in places,
-        lambda video_id, path, title: title.casefold() == low,
-        lambda video_id, path, title: Path(path).name.casefold() == low,
-        lambda video_id, path, title: len(low) >= 4 and video_id.startswith(low),
-        lambda video_id, path, title: bool(low) and low in title.casefold(),
-    )
-    for matches in tries:
-        meant = [row for row in rows if matches(*row)]
-        if len(meant) == 1:
-            return meant[0][0]
-        if meant:
-            raise UnknownVideo(f"{_short(name)} may be any of {_names(meant)}; give the id or more of the title")
-    raise UnknownVideo(_unknown(name, rows, root))
-
-
-def _places(name: str) -> set[str]:
-    """Return the ways to write the file `name` in full, none if it can be no file."""
-    return {name, str(Path(name).absolute()), os.path.realpath(name)} if name and "\0" not in name else set()
-
-
-def _unknown(name: str, rows: list[tuple[str, str, str]], root: Path) -> str:
-    if not rows:
-        return f"no indexed video {_short(name)}: the store {root} is empty; run hicom-agent index VIDEO"
-    titles = {row[2].casefold(): row for row in rows}
-    wanted = Path(name.replace("\0", "")).stem.casefold()
-    close = [titles[t] for t in difflib.get_close_matches(wanted, titles, n=_NUM_NAMED, cutoff=0.5)]
-    if close:
-        return f"no indexed video {_short(name)}; the closest: {_names(close)}; see hicom-agent list"
-    return f"no indexed video {_short(name)}; there are: {_names(rows)}; see hicom-agent list"
-
-
-def _names(rows: list[tuple[str, str, str]]) -> str:
-    named = ", ".join(f"{video_id} {_short(title)}" for video_id, _, title in sorted(rows)[:_NUM_NAMED])
-    return named + (f" and {len(rows) - _NUM_NAMED} more" if len(rows) > _NUM_NAMED else "")
-
-
-def _short(name: str) -> str:
-    return repr(name if len(name) <= 80 else name[:77] + "...")
-
-
 def key_of(db: sqlite3.Connection, video_id: str) -> int:
     """Return the row number of a video; raises UnknownVideo."""
     found = db.execute("SELECT key FROM videos WHERE video_id = ?", [video_id]).fetchone()
     if found is None:
-        raise UnknownVideo(f"no indexed video has the id {_short(video_id)}; see hicom-agent list")
+        raise UnknownVideo(f"no indexed video has the id {short(video_id)}; see hicom-agent list")
     return int(found[0])
 
 

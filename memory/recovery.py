@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from hicom_agent.errors import StoreCorrupt
+from hicom_agent.memory import files
 from hicom_agent.memory.catalog import CACHE, Published, published, transaction
 from hicom_agent.memory.disk import plain_errors, remove_folder
 from hicom_agent.memory.foreign import INCOMING
@@ -129,6 +130,7 @@ def _sweep_staging(writer: Writer) -> None:
     with transaction(writer.db):
         writer.db.execute("DELETE FROM journals WHERE updated_at < ?", [time.time() - _KEEP_STAGING_S])
         writer.db.execute("DELETE FROM segments WHERE video_id NOT IN (SELECT video_id FROM journals)")
+        files.sweep(writer.db)
     known = {video_id for (video_id,) in writer.db.execute("SELECT video_id FROM journals")}
     staging = writer.root / STAGING
     for folder in video_folders(staging) if staging.is_dir() else []:

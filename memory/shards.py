@@ -18,6 +18,7 @@ from hicom_agent.errors import StoreCorrupt, UnknownVideo
 from hicom_agent.memory import queries
 from hicom_agent.memory.catalog import Published, Readers
 from hicom_agent.memory.disk import plain_errors
+from hicom_agent.memory.files import seen_files
 from hicom_agent.memory.foreign import widths_of
 from hicom_agent.memory.generations import Manifest, check_video_id, number_of, read_manifest
 from hicom_agent.memory.queries import VideoRow
@@ -49,7 +50,16 @@ def adopt(target: Store, source: Path, video_id: str) -> str:
             which = queries.where(db, video_id)
         except UnknownVideo as error:
             raise UnknownVideo(f"no video {video_id[:80]!r} in the store {source}") from error
-        return adopt_generation(target, *sealed(source, which)).version
+        taken = adopt_generation(target, *sealed(source, which))
+        note_files(target, db, video_id)
+        return taken.version
+
+
+def note_files(target: Store, db: sqlite3.Connection, video_id: str) -> None:
+    """Tell `target` the files that another catalogue saw a video in."""
+    for seen in seen_files(db):
+        if seen.video_id == video_id:
+            target.note_file(seen)
 
 
 def adopt_generation(target: Store, generation: Path, manifest: Manifest) -> Taken:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hicom_agent.errors import InputError
-from hicom_agent.memory import queries
+from hicom_agent.memory import files, queries
 from hicom_agent.memory.catalog import Published, Readers
 from hicom_agent.memory.conditioned import Conditioned
 from hicom_agent.memory.disk import plain_errors
+from hicom_agent.memory.files import SeenFile
 from hicom_agent.memory.journal import Journal
 from hicom_agent.memory.known import Known, Recent, Remembered
+from hicom_agent.memory.naming import find_video
 from hicom_agent.memory.queries import EVERY, Place, VideoFilter, VideoRow
 from hicom_agent.memory.recovery import recover
 from hicom_agent.memory.words import search_words
@@ -117,6 +120,10 @@ class Store:
         """Return what is finished of a video under this profile and these settings; anything else is dropped."""
         return self._writing().journal(video_id, profile, settings_key)
 
+    def note_file(self, seen: SeenFile) -> None:
+        """Keep that a file with the content of a video was seen, so that its path means that video from now on."""
+        self._writing().note_file(seen)
+
     def commit(self, record: Record) -> str:
         """Make `record` the committed state of its video and return its version, such as "gen-000003"."""
         return self._writing().commit(record)
@@ -155,13 +162,15 @@ class Store:
 
     def videos(self) -> list[VideoRow]:
         """Return what there is, by title."""
-        with self._reading() as db:
-            return queries.video_rows(db)
+        with self._knowing() as known:
+            gone = files.replaced(self._files(known))
+            return [replace(row, replaced=row.video_id in gone) for row in queries.video_rows(known.db)]
 
     def video(self, video_id: str) -> VideoRow:
         """Return one line of `videos`; raises UnknownVideo."""
-        with self._reading() as db:
-            return queries.video_row(db, video_id)
+        with self._knowing() as known:
+            gone = files.replaced(self._files(known))
+            return replace(queries.video_row(known.db, video_id), replaced=video_id in gone)
 
     def video_ids(self, which: VideoFilter = EVERY) -> list[str]:
         """Return the ids of the videos that pass a filter, in order."""
@@ -180,8 +189,21 @@ class Store:
 
         Raises UnknownVideo, which names what there is.
         """
+        with self._knowing() as known:
+            return find_video(known.db, self._files(known), name, self._root)
+
+    def seen_files(self, video_id: str) -> list[SeenFile]:
+        """Return the files that a video was seen in, those seen last at the end."""
+        with self._knowing() as known:
+            return [seen for seen in self._files(known) if seen.video_id == video_id]
+
+    def unfinished(self) -> list[tuple[str, str]]:
+        """Return id and path of each video whose indexing was begun and not ended, "" where no path is known."""
         with self._reading() as db:
-            return queries.find_video(db, name, self._root)
+            return files.unfinished(db)
+
+    def _files(self, known: Known) -> list[SeenFile]:
+        return known.of("files", files.seen_files)
 
     def version(self, video_id: str) -> str:
         """Return the committed version of a video, such as "gen-000003"; raises UnknownVideo."""

@@ -29,6 +29,7 @@ from hicom_agent.memory.catalog import (
     transaction,
 )
 from hicom_agent.memory.disk import crash_point, make_folder, plain_errors, remove_folder, write_file
+from hicom_agent.memory.files import SeenFile, note_file
 from hicom_agent.memory.foreign import copy_generation
 from hicom_agent.memory.generations import (
     FORGOTTEN,
@@ -110,6 +111,11 @@ class Writer:
         """Return the journal of a video; what another profile or other settings left there is dropped."""
         journal = Journal(self.root, self.db, self.lock, check_video_id(video_id))
         return journal.open(profile, settings_key)
+
+    def note_file(self, seen: SeenFile) -> None:
+        """Keep that a file was seen; raises SetupError."""
+        with self.lock, plain_errors(self.root), transaction(self.db):
+            note_file(self.db, seen)
 
     def commit(self, record: Record) -> str:
         """Make `record` the committed state of its video and return its version; the journal ends.

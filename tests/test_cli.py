@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -227,3 +228,44 @@ def test_filters_that_leave_nothing_or_mean_nothing_are_named(
 def test_an_empty_store_has_no_hits(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["search", "a dog", "--json", "--store", str(store)]) == 0
     assert capsys.readouterr().out == "[]\n"
+
+
+def commands() -> list[list[str]]:
+    """Return the words of every command, those below others too."""
+    import typer
+
+    from hicom_agent.cli import app
+
+    def below(command: Any, words: list[str]) -> list[list[str]]:
+        inner = getattr(command, "commands", None)
+        return [words] if inner is None else [w for name, c in inner.items() for w in below(c, [*words, name])]
+
+    return below(typer.main.get_command(app), [])
+
+
+def test_the_readme_says_which_commands_take_store_and_json(capsys: pytest.CaptureFixture[str]) -> None:
+    found: dict[str, list[str]] = {"--store": [], "--json": []}
+    for words in commands():
+        assert main([*words, "-h"]) == 0
+        shown = capsys.readouterr().out
+        for option, without in found.items():
+            without += [] if option in shown else [" ".join(words)]
+    assert {words.split()[0] for words in found["--store"]} == {"models", "data", "train"}
+    assert set(found["--json"]) == {"mcp", "models pull", "models verify"}
+
+
+def test_files_that_failed_are_in_the_json_of_index(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty.mp4").touch()
+    files = [str(tmp_path / "empty.mp4"), str(tmp_path / "gone.mp4")]
+    assert main(["index", *files, "--json", "--store", str(store)]) == 2
+    seen = capsys.readouterr()
+    rows = [json.loads(line) for line in seen.out.splitlines()]
+    assert [row["path"] for row in rows] == files and seen.err.count("hicom-agent: ") == 2
+    assert "is empty" in rows[0]["error"] and "does not exist" in rows[1]["error"]
+
+
+def test_models_that_were_hashed_are_called_verified(nano: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "verify", "minilm"]) == 0
+    assert capsys.readouterr().out == "minilm  verified\n"

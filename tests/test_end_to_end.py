@@ -106,6 +106,7 @@ def test_frames_are_saved_as_pictures(store: Path, tmp_path: Path, capsys: pytes
     )
     picture = cv2.imread(full["file"])
     assert picture is not None and picture.shape[:2] == (432, 768)
+    assert len(list(tmp_path.iterdir())) == 3, "the full picture has taken the place of a small one"
     assert main(["frames", "car-detection", "--at", "9:00:00", "--store", str(store)]) == 2
 
 

@@ -39,6 +39,7 @@ from hicom_agent.langchain_tools import (
 )
 from hicom_agent.mcp_server import make_server
 from hicom_agent.settings import load_settings
+from hicom_agent.testing import make_video
 from hicom_agent.tools import TOOLS, index_video
 from hicom_agent.tools.index_job import JobResult
 
@@ -351,6 +352,19 @@ def test_an_agent_asks_and_follows_up_twice(toolkit: HicomToolkit, footage: Path
     assert results[1].artifact["citations"] and not results[1].artifact["abstained"]
     assert results[2].artifact["abstained"] and results[3].artifact["hits"]
     assert isinstance(said[-1], AIMessage) and not said[-1].tool_calls
+    first = results[1].artifact["citations"][0]["timecode"]
+    assert said[-1].text.startswith(f"There is a car at {first}") and "I find no elephant (not seen)." in said[-1].text
+
+
+@pytest.mark.weights
+def test_the_scripted_agent_claims_nothing_that_its_tools_did_not_say(workspace: Workspace, tmp_path: Path) -> None:
+    toolkit = HicomToolkit(Workspace(workspace.settings.model_copy(update={"store": tmp_path / "store"})))
+    said = converse(toolkit, str(make_video(tmp_path / "patterns.mp4")))
+    answers = [message.artifact for message in said if isinstance(message, ToolMessage) and message.name == "ask_video"]
+    assert len(answers) == 2 and all(answer["abstained"] for answer in answers)
+    assert said[-1].text.startswith("I find no car (") and "I find no elephant (" in said[-1].text
+    said = converse(toolkit, str(tmp_path / "gone.mp4"))
+    assert said[-1].text.startswith("The video could not be indexed: ") and "does not exist" in said[-1].text
 
 
 @pytest.mark.weights

@@ -8,7 +8,8 @@ from hicom_agent.tools.forget_video import forget_video
 from hicom_agent.tools.get_frames import GET_FRAMES, get_frames
 from hicom_agent.tools.index_job import CANCEL_JOB, INDEX_VIDEO, JOB_STATUS
 from hicom_agent.tools.index_video import find_files, index_video
-from hicom_agent.tools.list_videos import LIST_VIDEOS, list_videos
+from hicom_agent.tools.list_videos import LIST_VIDEOS, list_videos, unfinished_videos
+from hicom_agent.tools.same_file import changed_files
 from hicom_agent.tools.search_videos import SEARCH_VIDEOS, find_moments, search_videos
 from hicom_agent.tools.show_video import show_relevance, show_video
 from hicom_agent.tools.store_admin import export_videos, import_videos, merge_stores, store_stats
@@ -24,6 +25,7 @@ __all__ = [
     "Tool",
     "ask_archive",
     "ask_video",
+    "changed_files",
     "export_videos",
     "find_files",
     "find_moments",
@@ -38,4 +40,5 @@ __all__ = [
     "show_relevance",
     "show_video",
     "store_stats",
+    "unfinished_videos",
 ]

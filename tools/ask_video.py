@@ -11,6 +11,7 @@ from hicom_agent.errors import InputError, UnknownVideo
 from hicom_agent.tools.definition import MAX_SECONDS, VIDEO, Arguments, Tool
 from hicom_agent.tools.index_video import index_video
 from hicom_agent.tools.pages import FULL_CHARS, SHORT_CHARS, fit
+from hicom_agent.tools.same_file import changed
 from hicom_agent.types import Answer, Coverage, Spend, shorten
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def ask_video(
         from hicom_agent.agent import Budget
 
         agent = workspace.agent(still)
-        return agent.ask(video_id, question, Budget.of(max_seconds, max_visual_tokens, max_steps))
+        answer = agent.ask(video_id, question, Budget.of(max_seconds, max_visual_tokens, max_steps))
+        return answer.model_copy(update={"warning": changed(workspace.settings, still, video_id, video)})
 
 
 def run(workspace: Workspace, arguments: AskArguments, max_seconds: float) -> dict[str, Any]:
@@ -90,7 +92,8 @@ def run(workspace: Workspace, arguments: AskArguments, max_seconds: float) -> di
         budget = Budget.of(seconds, arguments.max_visual_tokens, arguments.max_steps)
         agent = workspace.agent(still)
         answer = agent.ask(video_id, question, budget) if video_id else agent.ask_archive(question, None, budget)
-    found = VideoAnswer(**answer.model_dump(), next=_next(answer, workspace.note)).model_dump()
+        warning = changed(workspace.settings, still, video_id, arguments.video) if video_id else ""
+    found = VideoAnswer(**{**answer.model_dump(), "warning": warning}, next=_next(answer, workspace.note)).model_dump()
     found["answer"] = shorten(found["answer"], MAX_ANSWER)
     if arguments.detail == "full":
         found["steps"] = [_brief(step) for step in found["steps"]]
@@ -155,7 +158,8 @@ ASK_VIDEO = Tool(
 def check_not_empty(store: Store, next_step: str) -> None:
     """Raise UnknownVideo where there is nothing to ask."""
     if not store.video_ids():
-        raise UnknownVideo(f"there are no indexed videos to ask; {next_step}")
+        begun = ", ".join(path or video_id for video_id, path in store.unfinished())
+        raise UnknownVideo(f"there are no indexed videos to ask{begun and f', {begun} is not finished'}; {next_step}")
 
 
 def check_question(question: str, max_chars: int, what: str = "question") -> str:

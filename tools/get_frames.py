@@ -11,6 +11,7 @@ from pydantic import Field
 from hicom_agent.errors import InputError
 from hicom_agent.tools.definition import VIDEO, Arguments, Result, Tool
 from hicom_agent.tools.heat import Painter
+from hicom_agent.tools.same_file import changed, check_same
 from hicom_agent.types import parse_time, timecode
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def get_frames(
     By default the thumbnail of the sampled frame nearest to that time; with `full` the frame from the video itself.
     With `heat`, a question, it is the sampled frame in both cases, painted where it answers to that; its relevance and
     its heat [h][w] are then returned too.
-    Raises InputError for a time that is none or lies outside the video, and for an empty question.
+    `warning` is returned with each if the file that `video` means is another by now.
+    Raises InputError for a time that is none or lies outside the video, for an empty question, and where the video
+    itself would have to be read and is another by now.
     """
     with workspace.store() as store, store.snapshot() as still:
         painter = Painter(workspace, still, heat)
@@ -43,16 +46,19 @@ def get_frames(
         indices = [_nearest(frames, time_s) if frames else 0 for time_s in times_s]
         if heat is not None and frames:
             times_s = [frames[i].time_s for i in indices]
-        if full or not frames:
-            shown = _read(workspace, row.path, times_s)
+        full = full or not frames
+        if full:
+            shown = _read(workspace, check_same(workspace.settings, still, video_id), times_s)
         else:
             shown = [_stored(still, video_id, frames, i) for i in indices]
         each = [painter.frame(video_id, i, *picture) for i, picture in zip(indices, shown, strict=True)]
+        warning = changed(workspace.settings, still, video_id, video)
     folder.mkdir(parents=True, exist_ok=True)
     for frame in each:
-        file = folder / f"{video_id}-{frame['time_s']:09.3f}{'-heat' if 'heat' in frame else ''}.jpg"
+        kind = f"{'-full' if full else ''}{'-heat' if 'heat' in frame else ''}"
+        file = folder / f"{video_id}-{frame['time_s']:09.3f}{kind}.jpg"
         file.write_bytes(frame.pop("jpeg"))
-        frame["file"] = str(file)
+        frame.update({"file": str(file)} | ({"warning": warning} if warning else {}))
     return each
 
 
@@ -95,7 +101,9 @@ class FramesArguments(Arguments):
 class Frames(Result):
     """Pictures, as a surface passes them on."""
 
-    frames: list[dict[str, Any]] = Field(description="time_s, timecode, frame_id, JPEG in base64; with heat, relevance")
+    frames: list[dict[str, Any]] = Field(
+        description="time_s, timecode, frame_id, JPEG in base64, warning; with heat, relevance"
+    )
 
 
 def run(workspace: Workspace, arguments: FramesArguments, max_seconds: float) -> dict[str, Any]:
@@ -107,11 +115,12 @@ def run(workspace: Workspace, arguments: FramesArguments, max_seconds: float) ->
     with workspace.store() as store, store.snapshot() as still:
         painter = Painter(workspace, still, arguments.heat or None)
         if arguments.frame_ids:
-            wanted = [_known_frame(still, frame_id) for frame_id in arguments.frame_ids]
+            wanted, warning = [_known_frame(still, frame_id) for frame_id in arguments.frame_ids], ""
         else:
             video_id = still.find_video(arguments.video)
             row = still.video(video_id)
             frames = still.frames(video_id)
+            warning = changed(workspace.settings, still, video_id, arguments.video)
             if not frames:
                 raise InputError(f"{row.title} has no pictures, only sound")
             times_s = [_seconds(str(text), row.duration_s) for text in arguments.times]
@@ -119,6 +128,7 @@ def run(workspace: Workspace, arguments: FramesArguments, max_seconds: float) ->
         each = [painter.frame(video_id, i, *_stored(still, video_id, frames, i)) for video_id, frames, i in wanted]
     for frame in each:
         frame["jpeg"] = b64encode(shrink(frame["jpeg"], arguments.max_side, MAX_BYTES // len(each))).decode()
+        frame.update({"warning": warning} if warning else {})
         frame.pop("heat", None)  # numbers that a model would have to read, and the picture shows
     return {"frames": each}
 
@@ -126,7 +136,8 @@ def run(workspace: Workspace, arguments: FramesArguments, max_seconds: float) ->
 def caption(frame: dict[str, Any]) -> str:
     """Return the line that stands with a picture of `Frames`."""
     told = f"; answers to the question by {frame['relevance']:.2f} of 1" if "relevance" in frame else ""
-    return f"frame {frame['frame_id']} at {frame['timecode']} ({frame['time_s']:.3f} s){told}"
+    warned = f"; {frame['warning']}" if "warning" in frame else ""
+    return f"frame {frame['frame_id']} at {frame['timecode']} ({frame['time_s']:.3f} s){told}{warned}"
 
 
 def _known_frame(store: Store, frame_id: str) -> tuple[str, list[StoredFrame], int]:

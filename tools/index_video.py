@@ -54,6 +54,6 @@ def _expand(text: str) -> list[Path]:
         matches = (Path(match) for match in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207  # absolute patterns too
         files = [p for p in matches if p.suffix.lower() in SUFFIXES and not p.is_dir()]
         if not files:
-            raise InputError(f"no video matches {text!r}; quote a glob so that the shell leaves it alone")
+            raise InputError(f"no video matches {text!r}; known endings: {' '.join(SUFFIXES)}")
         return files
     return [path]

@@ -32,6 +32,7 @@ class Video(Result):
     num_clips: int
     language: str = Field("", description="of the speech")
     profile: str = Field(description="the model that made its vectors")
+    replaced: bool = Field(False, description="its file holds another video by now; only its id means it")
 
 
 class Videos(Result):
@@ -46,6 +47,12 @@ def list_videos(workspace: Workspace) -> list[dict[str, Any]]:
     """Return one row per remembered video, newest last."""
     with workspace.store() as store:
         return [asdict(row) for row in store.videos()]
+
+
+def unfinished_videos(workspace: Workspace) -> list[str]:
+    """Return the path, or else the id, of each video whose indexing was begun and not ended."""
+    with workspace.store() as store:
+        return [path or video_id for video_id, path in store.unfinished()]
 
 
 def run(workspace: Workspace, arguments: ListArguments, max_seconds: float) -> dict[str, Any]:
@@ -64,6 +71,7 @@ def run(workspace: Workspace, arguments: ListArguments, max_seconds: float) -> d
             num_clips=row.num_clips,
             language=row.language,
             profile=row.profile,
+            replaced=row.replaced,
         )
         for row in rows[start : start + arguments.limit]
     ]

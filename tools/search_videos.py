@@ -11,6 +11,7 @@ from hicom_agent.tools.ask_video import check_question
 from hicom_agent.tools.definition import VIDEO, Arguments, Result, Tool
 from hicom_agent.tools.filters import choose_videos, read_filter
 from hicom_agent.tools.pages import FULL_CHARS, fit
+from hicom_agent.tools.same_file import changed_files
 from hicom_agent.types import clean_text, timecode
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Moments(Result):
 
     hits: list[Moment]
     num_found: int = Field(description="found in all; the list is cut to what fits")
+    warning: str = Field("", description="a file among `videos` holds another film by now")
 
 
 def search_videos(
@@ -99,7 +101,8 @@ def run(workspace: Workspace, arguments: SearchArguments, max_seconds: float) ->
     """Search for an agent."""
     how = {"which": arguments.which, "per_video": arguments.per_video}
     moments = find_moments(workspace, arguments.query, arguments.videos, arguments.limit, **how)
-    return fit(Moments(hits=moments, num_found=len(moments)).model_dump(), "hits", FULL_CHARS)
+    warning = "; ".join(changed_files(workspace, arguments.videos).values())[: FULL_CHARS // 4]
+    return fit(Moments(hits=moments, num_found=len(moments), warning=warning).model_dump(), "hits", FULL_CHARS)
 
 
 SEARCH_VIDEOS = Tool(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hicom_agent.errors import InputError
 from hicom_agent.tools.ask_video import check_question
+from hicom_agent.tools.same_file import changed
 
 if TYPE_CHECKING:
     from hicom_agent.agent.where import Relevance
@@ -26,6 +27,7 @@ def show_video(workspace: Workspace, video: str) -> dict[str, Any]:
         kept = store.conditioned.kept(video_id)
         return {
             "video": asdict(row),
+            "warning": changed(workspace.settings, store, video_id, video),
             "conditioned": {
                 "questions": kept.num_looks,
                 "clips": kept.num_clips,
@@ -53,6 +55,7 @@ def show_relevance(workspace: Workspace, video: str, question: str, file: Path |
     with workspace.store() as store, store.snapshot() as still:
         video_id = still.find_video(video)
         row = still.video(video_id)
+        warning = changed(workspace.settings, still, video_id, video)
         found = relevance(still, workspace.agent(still).encoder, video_id, question)
         best = [(i, still.thumbnail(f"{video_id}:{i}")) for i in peaks(found, PICTURES)]
         borders_s = [clip.start_s for clip in still.clips(video_id)]
@@ -80,6 +83,7 @@ def show_relevance(workspace: Workspace, video: str, question: str, file: Path |
         "seen_from": SEEN_FROM,
         **_numbers(found),
         "file": str(file),
+        "warning": warning,
     }
 
 

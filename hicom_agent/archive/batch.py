@@ -50,11 +50,6 @@ class Summary:
     llm_tokens: int = 0
     seconds: float = 0.0
 
-    @property
-    def exit_code(self) -> int:
-        """Return 0 if every question has its answer, 2 if not."""
-        return 2 if self.failed or self.faults else 0
-
 
 @dataclass(slots=True)
 class Batch:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ class Ledger:
         Raises InputError where another batch writes it or a file holds something else, SetupError for the disk.
         """
         self.out = out
-        self.errors_file = out.with_name("errors.jsonl" if out.name == "answers.jsonl" else f"{out.stem}-errors.jsonl")
+        self.errors_file = errors_beside(out)
         self._now: dict[tuple[str, str], Tried] = {}  # failed in this run
         self._failed_ids: set[str] = set()
         self._told_at = 0.0
@@ -86,6 +86,11 @@ class Ledger:
         if time.monotonic() - self._told_at > SYNC_S:
             self._tell()
 
+    @property
+    def lost_before(self) -> set[str]:
+        """Return the videos that stood in the way of earlier runs."""
+        return _videos(self._before)
+
     def has_failed(self, question_id: str) -> bool:
         """Return whether a question met a fault in this run."""
         return question_id in self._failed_ids
@@ -119,6 +124,20 @@ class Ledger:
                 self._tell()
         finally:
             self._rows.close()
+
+
+def errors_beside(out: Path) -> Path:
+    """Return the file of errors of a file of answers."""
+    return out.with_name("errors.jsonl" if out.name == "answers.jsonl" else f"{out.stem}-errors.jsonl")
+
+
+def lost_videos(out: Path) -> set[str]:
+    """Return the videos that stood in the way of earlier runs, without a lock; raises InputError as `Ledger`."""
+    return _videos(_read_errors(errors_beside(out)))
+
+
+def _videos(tried: Iterable[tuple[str, str]]) -> set[str]:
+    return {name for kind, name in tried if kind == "video"}
 
 
 def read_answers(out: Path) -> tuple[dict[Key, str], int]:

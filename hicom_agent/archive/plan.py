@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from glob import has_magic, iglob
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hicom_agent.archive.questions import Fault, Query, read_questions
-from hicom_agent.errors import InputError, UnknownVideo
+from hicom_agent.errors import HicomAgentError, InputError, UnknownVideo
 from hicom_agent.tools.index_video import SUFFIXES
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Plan:
     )  # every video once, also those that only the archive's questions need
     archive: list[Ask] = field(default_factory=list)  # questions to all of them together
     faults: list[Fault] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)  # that were named, whether anything is asked of them or not
     num_answered: int = 0  # by earlier runs
 
     @property
@@ -73,7 +74,7 @@ def make_plan(
     Raises InputError where an id was answered for another question.
     """
     own = list(dict.fromkeys(map(_real, files)))
-    plan, find_one = Plan(), cache(lambda name: _by_part(own, name) or find(name))
+    plan, find_one = Plan(files=own), cache(lambda name: _by_part(own, name) or find(name))
     archive = own or list(remembered)
     names = _by_name(archive)
     asks: dict[str, list[Ask]] = {target: [] for target in archive}
@@ -169,7 +170,7 @@ def find_videos(paths: Sequence[str]) -> tuple[list[str], list[Fault]]:
             continue
         videos = [str(file.resolve()) for file in files if file.suffix.lower() in SUFFIXES]
         if not videos and not faults:
-            faults.append(Fault("video", text, "no video is there; quote a glob so that the shell leaves it alone"))
+            faults.append(Fault("video", text, "no video is there" if files else "nothing is there that matches"))
         found.update(dict.fromkeys(videos))
     return list(found), faults
 
@@ -178,6 +179,19 @@ def _walk(folder: Path, note: Callable[[OSError], None]) -> Iterable[tuple[Path,
     for path, folders, names in os.walk(folder, onerror=note):
         folders.sort()
         yield Path(path), folders, sorted(names)
+
+
+def add_lost(plan: Plan, lost: Collection[str], probe: Callable[[str], object]) -> None:
+    """Add files that earlier runs could not work on and this one would leave alone: faults again, unless they open."""
+    planned = {unit.target for unit in plan.units}
+    for path in plan.files:
+        if path in lost and path not in planned:
+            try:
+                probe(path)
+            except HicomAgentError as error:
+                plan.faults.append(Fault("video", path, " ".join(str(error).split())))
+            else:
+                plan.units.append(Unit(path))
 
 
 def read_job(

@@ -11,6 +11,8 @@ from typing import Any
 
 from hicom_agent.errors import InputError
 
+CSV_SHAPE = "its first line has to be id,question or id,question,video,options, with commas between the columns"
+JSON_SHAPE = 'give lines such as {"id": "1", "question": "when ...?"}'
 MAX_ID_CHARS = 200
 MAX_OPTIONS, MAX_OPTION_CHARS = 26, 1000
 
@@ -43,9 +45,10 @@ def read_questions(path: Path, max_chars: int = 2000) -> tuple[list[Query], list
     """
     queries: dict[str, Query] = {}
     faults = []
+    is_csv = path.suffix.lower() == ".csv"
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            for number, fields in _csv(file) if path.suffix.lower() == ".csv" else _json_lines(file):
+            for number, fields in _csv(file) if is_csv else _json_lines(file):
                 try:
                     query = _query(fields, max_chars)
                     if query.id in queries:
@@ -57,7 +60,7 @@ def read_questions(path: Path, max_chars: int = 2000) -> tuple[list[Query], list
         raise InputError(f"cannot read the questions {path}: {error}") from error
     if not queries:
         why = f"; {faults[0].name}: {faults[0].reason}" if faults else ""
-        raise InputError(f'no question in {path}: give lines such as {{"id": "1", "question": "when ...?"}}{why}')
+        raise InputError(f"no question in {path}: {CSV_SHAPE if is_csv else JSON_SHAPE}{why}")
     return list(queries.values()), faults
 
 

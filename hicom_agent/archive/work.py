@@ -143,7 +143,7 @@ def one_line(error: Exception) -> str:
 
 def make_row(ask: Ask, answer: Answer) -> dict[str, Any]:
     """Return a line of the answers."""
-    return {"id": ask.id, "video": ask.video, **answer.model_dump(mode="json", exclude={"steps"})}
+    return {"id": ask.id, "video": ask.video, **answer.model_dump(mode="json", exclude={"steps", "warning"})}
 
 
 def merge(into: Path, shard: Path, video_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,10 @@ from hicom_agent.cli.shared import (
     TowerOption,
     complain,
     early,
+    resumable,
     show_json,
+    warn,
+    warn_of_no_store,
     workspace,
 )
 from hicom_agent.cli.store import store_app
@@ -35,7 +39,8 @@ from hicom_agent.errors import HicomAgentError, InputError
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected fault, 2 your input (path, question, video, option), 3 this machine (model, "
-    "package, disk), 4 the store (corrupt, newer, busy), 5 the language model, 130 interrupted."
+    "package, disk), 4 the store (corrupt, newer, busy), 5 the language model, "
+    "6 some of many failed and the rest is there (batch, eval), 130 interrupted."
 )
 app = typer.Typer(
     name="hicom-agent",
@@ -45,6 +50,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},  # the commands take it from here
 )
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
@@ -95,13 +101,15 @@ def index(
     from hicom_agent.tools import find_files, index_video
 
     codes: list[int] = []
-    with workspace(store, speech=speech, ocr=ocr, profile=profile) as work:
+    with resumable(), workspace(store, speech=speech, ocr=ocr, profile=profile) as work:
         typer.echo(f"profile {work.profile.name}: {work.profile.why}", err=True)
         for path in find_files(paths):
             try:
                 report = index_video(work, path, again=again)
             except InputError as error:
                 complain(error)
+                if as_json:
+                    show_json({"path": str(path), "error": str(error)}, indent=None)
                 codes.append(error.exit_code)
                 continue
             show_json(report.as_dict(), indent=None) if as_json else typer.echo(report_line(report))
@@ -116,17 +124,20 @@ app.command(epilog=SEARCH_EPILOG)(search)
 @app.command("list", epilog="Example: hicom-agent list --json")
 def list_(as_json: JsonOption = False, store: StoreOption = None) -> None:
     """List the indexed videos."""
-    from hicom_agent.screen import video_line
-    from hicom_agent.tools import list_videos
+    from hicom_agent.screen import plain, video_line
+    from hicom_agent.tools import list_videos, unfinished_videos
 
     with workspace(store) as work:
-        rows = list_videos(work)
+        rows, begun = list_videos(work), unfinished_videos(work)
+        missing = warn_of_no_store(work)
+    for name in begun:
+        typer.echo(f"begun and not finished: {plain(name)}; the same hicom-agent index goes on", err=True)
     if as_json:
         show_json(rows)
         return
     for row in rows:
         typer.echo(video_line(row))
-    if not rows:
+    if not (rows or begun or missing):
         typer.echo("no videos yet; run: hicom-agent index PATH", err=True)
 
 
@@ -148,6 +159,7 @@ def show(
         raise InputError("--out names the picture of --relevance QUESTION; without it show writes no file")
     with workspace(store) as work:
         facts = show_video(work, video) if relevance is None else show_relevance(work, video, relevance, out)
+    warn(facts["warning"])
     lines = show_lines if relevance is None else relevance_lines
     show_json(facts) if as_json else typer.echo("\n".join(lines(facts)))
 
@@ -167,6 +179,7 @@ def frames(
 
     with workspace(store) as work:
         written = get_frames(work, video, at, out, full=full, heat=heat)
+    warn(written[0].get("warning", "") if written else "")
     if as_json:
         show_json(written)
         return
@@ -196,6 +209,7 @@ def doctor(
 
     with workspace(store) as work:
         report = work.doctor(repair=repair)
+        warn_of_no_store(work)
     show_json(report) if as_json else typer.echo("\n".join(doctor_lines(report)))
     if report["problems"]:
         raise typer.Exit(4)
@@ -209,5 +223,14 @@ def main(arguments: list[str] | None = None) -> int:
         complain(error)
         return error.exit_code
     except SystemExit as done:
+        if done.code == InputError.exit_code:
+            _hint_at_dashes(sys.argv[1:] if arguments is None else arguments)
         return done.code if isinstance(done.code, int) else 0
     return 0
+
+
+def _hint_at_dashes(arguments: list[str]) -> None:
+    """Say how to name a file whose name begins as an option does."""
+    for name in arguments:
+        if name.startswith("-") and Path(name).exists():
+            typer.echo(f"hicom-agent: {name!r} is read as an option; to name that file write {'./' + name!r}", err=True)

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from hicom_agent.cli.shared import JsonOption, LlmOption, ProfileOption, StoreOption, show_json, workspace
+from hicom_agent.cli.shared import (
+    JsonOption,
+    LlmOption,
+    ProfileOption,
+    StoreOption,
+    show_json,
+    warn,
+    warn_of_no_store,
+    workspace,
+)
 from hicom_agent.errors import InputError
 
 ASK_EPILOG = (
@@ -65,6 +74,7 @@ def ask(
             answer = ask_archive(work, text, which, Budget.of(max_seconds, max_visual_tokens, max_steps), max_videos)
         else:
             answer = ask_video(work, name, text, max_seconds, max_visual_tokens, max_steps)
+    warn(answer.warning)
     if llm and not answer.spend.llm_tokens:
         typer.echo(f"{llm} was not asked: the evidence was enough, or there was none to word", err=True)
     told = [*(step_lines(answer) if steps else ()), *answer_lines(answer, monotonic() - began_s)]
@@ -106,16 +116,20 @@ def search(
 ) -> None:
     """Find moments in all indexed videos: seen, said or written. Of many videos the likeliest are searched."""
     from hicom_agent.screen import hit_line
-    from hicom_agent.tools import find_moments, read_filter
+    from hicom_agent.tools import changed_files, find_moments, read_filter
 
     which = read_filter(folder, indexed_after, indexed_before, (min_duration, max_duration), language)
     with workspace(store, profile=profile) as work:
         found = find_moments(work, query, video or [], limit, which=which, per_video=per_video)
-    rows = [moment.model_dump() for moment in found]
+        warnings = changed_files(work, video or [])
+        missing = warn_of_no_store(work)
+    for line in warnings.values():
+        warn(line)
+    rows = [moment.model_dump() | {"warning": warnings.get(moment.video_id, "")} for moment in found]
     if as_json:
         show_json(rows)
         return
     for row in rows:
         typer.echo(hit_line(row))
-    if not rows:
+    if not rows and not missing:
         typer.echo("nothing found", err=True)

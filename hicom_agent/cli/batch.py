@@ -10,29 +10,28 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from hicom_agent.cli.shared import (
+    PARTIAL,
     JsonOption,
     LlmOption,
     OcrOption,
     ProfileOption,
     SpeechOption,
     StoreOption,
-    complain,
+    resumable,
     show_json,
     workspace,
 )
-from hicom_agent.errors import HicomAgentError
 
 if TYPE_CHECKING:
     from hicom_agent.archive.batch import Workers
     from hicom_agent.archive.local import Terms
     from hicom_agent.build import Workspace
 
-NOT_STARTED, PARTIAL = 1, 2
 CORES_A_WORKER = 4
 EPILOG = (
     "Example: hicom-agent batch --videos 'archive/**/*.mp4' --questions questions.jsonl --out answers.jsonl "
-    "Exit codes: 0 every question has its answer; 2 some failed (errors.jsonl says why; the same command tries them "
-    "again); 1 not started."
+    "Exit codes: 0 every question has its answer; 6 some failed (errors.jsonl says why; the same command tries them "
+    "again); others as for every command (hicom-agent --help): it did not begin, or ended there and goes on."
 )
 
 
@@ -63,35 +62,31 @@ def batch(
 ) -> None:
     """Answer many questions over many videos; after a kill the same command goes on where it was."""
     flags = {"llm": llm, "profile": profile, "speech": speech, "ocr": ocr}
-    begun: list[str] = []
-    try:
-        with ExitStack() as stack:
-            work = stack.enter_context(workspace(store, **flags))
-            job = (questions, videos or [], each)
-            if dry_run:
-                told = _look_ahead(work, out, *job)
-            else:
-                limits = (max_steps, max_visual_tokens)
-                told = _run(stack, work, out, *job, table, _terms(work, workers, ray, *limits), max_videos, begun)
-    except HicomAgentError as error:
-        complain(error)
-        raise typer.Exit(PARTIAL if begun else NOT_STARTED) from error
+    with resumable(), ExitStack() as stack:
+        work = stack.enter_context(workspace(store, **flags))
+        job = (questions, videos or [], each)
+        if dry_run:
+            told = _look_ahead(work, out, *job)
+        else:
+            limits = (max_steps, max_visual_tokens)
+            told = _run(stack, work, out, *job, table, _terms(work, workers, ray, *limits), max_videos)
     from hicom_agent.archive.report import plan_lines, summary_lines
 
     lines = plan_lines if dry_run else summary_lines
     show_json(told) if as_json else typer.echo("\n".join(lines(told)))
-    if not dry_run and (told["failed"] or told["faults"]):
+    if told["faults"] or told.get("failed"):
         raise typer.Exit(PARTIAL)
 
 
 def _look_ahead(work: Workspace, out: Path, questions: Path, videos: list[str], each: bool) -> dict[str, Any]:
-    from hicom_agent.archive.ledger import read_answers
-    from hicom_agent.archive.plan import read_job
+    from hicom_agent.archive.ledger import lost_videos, read_answers
+    from hicom_agent.archive.plan import add_lost, read_job
     from hicom_agent.archive.report import tell_plan
 
     done, _ = read_answers(out)
     with work.store() as memory:
         plan = read_job(questions, videos, memory, done, work.settings.max_question_chars, each=each)
+    add_lost(plan, lost_videos(out), work.probe)
     return tell_plan(plan, work)
 
 
@@ -119,23 +114,22 @@ def _run(
     table: str,
     terms: tuple[Terms, int, str],
     max_videos: int,
-    begun: list[str],
 ) -> dict[str, Any]:
-    """Do the batch and return what it came to; from when on it has begun is noted in `begun`."""
+    """Do the batch and return what it came to."""
     from hicom_agent.archive.batch import Batch
     from hicom_agent.archive.ledger import Ledger
-    from hicom_agent.archive.plan import read_job
+    from hicom_agent.archive.plan import add_lost, read_job
     from hicom_agent.archive.report import table_file, write_table
 
     file = table_file(out, table, questions)
     ledger = stack.enter_context(closing(Ledger(out)))
     with work.store() as memory:
         plan = read_job(questions, videos, memory, ledger.done, work.settings.max_question_chars, each=each)
+    add_lost(plan, ledger.lost_before, work.probe)
     crew = _make_workers(*terms)
-    if plan.num_left:
+    if plan.units or plan.archive:
         _fetch_models(work)
         stack.enter_context(crew)
-    begun.append("workers")
     batch = Batch(plan, ledger, crew, work.settings.store.absolute(), max_videos, work.on_progress)
     summary = batch.run()
     if file is not None:

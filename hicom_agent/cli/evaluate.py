@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from hicom_agent.cli.shared import (
+    PARTIAL,
     CheckpointOption,
     JsonOption,
     LlmOption,
@@ -29,11 +30,10 @@ if TYPE_CHECKING:
     from hicom_agent.evaluation.log import Shard
     from hicom_agent.evaluation.questions import Benchmark, Question
 
-PARTIAL = 2
 EPILOG = (
     "Example: hicom-agent eval --benchmark videomme --data Video-MME/ --mode model --num-frames 64 "
-    "Exit codes: 0 all questions whose videos are here have their answers; 2 some failed (the table says why; --retry "
-    "asks them again), or your input is wrong."
+    "Exit codes: 0 all questions whose videos are here have their answers; 6 some failed (the table says why; --retry "
+    "asks them again); others as for every command: hicom-agent --help."
 )
 
 

@@ -40,6 +40,6 @@ def models_verify(
     with workspace() as work:
         rows = work.verify_models(names or [])
     for row in rows:
-        typer.echo(f"{row['name']}  {row['state']}")
+        typer.echo(f"{row['name']}  {'verified' if row['state'] == 'present' else row['state']}")
     if any(row["state"] != "present" for row in rows):
         raise typer.Exit(3)

@@ -34,6 +34,7 @@ LlmOption = Annotated[
 ]
 SpeechOption = Annotated[bool | None, typer.Option("--speech/--no-speech", help="Listen to what is said.")]
 OcrOption = Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read what is written.")]
+PARTIAL = 6  # exit code: some of many failed, and the rest is there
 early: ContextVar[dict[str, Any]] = ContextVar("early", default={})  # noqa: B039  # options before the command
 
 
@@ -49,9 +50,37 @@ def workspace(store: Path | None = None, **flags: Any) -> Iterator[Workspace]:
         yield Workspace(load_settings(early.get() | given), show)
 
 
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Say on Ctrl-C that nothing is lost; the exit code stays 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("hicom-agent: interrupted; the same command goes on from there", err=True)
+        raise
+
+
 def show_json(value: Any, indent: int | None = 2) -> None:
     """Print `value` as JSON on standard output."""
     typer.echo(json.dumps(value, indent=indent, ensure_ascii=False, default=str))
+
+
+def warn(text: str) -> None:
+    """Print a line on standard error if there is one to print; the command goes on."""
+    from hicom_agent.screen import plain
+
+    if text:
+        typer.echo(f"hicom-agent: warning: {plain(text)}", err=True)
+
+
+def warn_of_no_store(work: Workspace) -> bool:
+    """Say so on standard error where the store was never made, and return whether that is so."""
+    from hicom_agent.memory.catalog import CATALOG
+
+    missing = not (work.settings.store / CATALOG).exists()
+    if missing:
+        warn(f"there is no store at {work.settings.store}; hicom-agent index PATH makes one")
+    return missing
 
 
 def complain(error: Exception) -> None:

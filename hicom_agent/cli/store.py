@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hicom_agent.cli.shared import JsonOption, StoreOption, show_json, workspace
+from hicom_agent.cli.shared import JsonOption, StoreOption, show_json, warn_of_no_store, workspace
 
 store_app = typer.Typer(
     help="Merge stores, measure one, and carry videos from one to another.", no_args_is_help=True, rich_markup_mode=None
@@ -43,6 +43,7 @@ def stats(as_json: JsonOption = False, store: StoreOption = None) -> None:
     from hicom_agent.tools import store_stats
 
     with workspace(store) as work:
+        warn_of_no_store(work)
         facts = store_stats(work)
     show_json(facts) if as_json else typer.echo("\n".join(_stats_lines(facts)))
 

@@ -113,6 +113,7 @@ class Indexer:
             before = _stamp(opened.fd)
             sha256 = video.content_hash(opened)
             self.on_progress(Progress("hashing", opened.size_bytes, opened.size_bytes, "bytes", opened.path.name))
+            self._note(sha256[:16], str(opened.path), *before)
             known = None if again else self.known(sha256[:16])
             if known is not None:
                 return known
@@ -122,6 +123,12 @@ class Indexer:
             self.on_progress(Progress("remembering", record.info.duration_s, record.info.duration_s))
             version = self.store.commit(record)
         return _report(record, version, "resumed" if resumed else "indexed", time.monotonic() - began_s)
+
+    def _note(self, video_id: str, path: str, size_bytes: int, mtime_ns: int) -> None:
+        """Keep where this content was seen: that path means it from now on."""
+        from hicom_agent.memory import SeenFile
+
+        self.store.note_file(SeenFile(video_id, path, size_bytes, mtime_ns, time.time()))
 
     def _work(self, opened: video.OpenedVideo, sha256: str) -> tuple[Record, bool]:
         """Return the record, and whether an earlier run had begun it."""

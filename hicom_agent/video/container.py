@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,mp3,wav,flac"
 PICTURE_DECODERS = ("h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg4", "mpeg2video", "mjpeg", "prores")
+MAX_BOXES = 10_000  # of an MP4, that are looked at
 SOUND_DECODERS = ("aac", "mp3", "mp3float", "opus", "vorbis", "flac", "ac3", "pcm_s16le")
 
 
@@ -46,6 +47,11 @@ def open_container(fd: int, limits: Limits) -> InputContainer:
     except av.EOFError as error:
         raise VideoUnreadable("ends before its first picture; copy it again") from error
     except av.FFmpegError as error:
+        if is_cut_off(fd):
+            raise VideoUnreadable(
+                "begins as an MP4 and its index is missing: it may have been cut off while it was copied or recorded; "
+                "copy it again"
+            ) from error
         raise VideoRefused(
             "is not a video that can be opened: expected MP4, MKV, WebM, AVI, MPEG, FLV or Ogg, whole at its beginning"
         ) from error
@@ -58,6 +64,22 @@ def open_container(fd: int, limits: Limits) -> InputContainer:
             f"says that it lasts {length_s / 3600:.0f} h, at most {limits.max_duration_s / 3600:.0f} h are allowed"
         )
     return container
+
+
+def is_cut_off(fd: int) -> bool:
+    """Return whether a file begins as an MP4 does, and ends before its index (the box `moov`) does."""
+    size, at = os.fstat(fd).st_size, 0
+    if os.pread(fd, 4, 4) != b"ftyp":
+        return False
+    for _ in range(MAX_BOXES):
+        head = os.pread(fd, 16, at)
+        length = int.from_bytes(head[8:16] if head[:4] == b"\0\0\0\1" else head[:4])
+        at += length or size  # 0: up to the end
+        if head[4:8] == b"moov":
+            return at > size
+        if at >= size or length in range(1, 8):
+            return True
+    return False
 
 
 def picture_track(container: InputContainer, limits: Limits) -> VideoStream | None:

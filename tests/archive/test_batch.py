@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from hicom_agent.cli import main
+from hicom_agent.testing import make_video
 
 QUESTIONS: list[dict[str, Any]] = [
     {"id": "car", "question": "When does a car drive through?", "video": "car-detection.mp4"},
@@ -124,7 +125,7 @@ def test_no_file_of_the_user_is_replaced(
     if more:
         command[command.index("--questions") + 1] = str(tmp_path / "questions.csv")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert main(command) == 1
+    assert main(command) == 2
     assert "would replace" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -172,7 +173,7 @@ def test_faults_of_every_kind_are_named_once_and_the_rest_completes(
     told = subprocess.run(
         [drop, caps, sys.executable, "-m", "hicom_agent.cli", *command], capture_output=True, text=True
     )
-    assert told.returncode == 2, told.stderr
+    assert told.returncode == 6, told.stderr
     assert {name for name, _ in rows(tmp_path / "job")} == {"car", "red", "zebra"}
     alone = {key: row["citations"] for key, row in rows(plain).items()}
     assert all(row["citations"] == alone[key] for key, row in rows(tmp_path / "job").items())
@@ -184,17 +185,42 @@ def test_faults_of_every_kind_are_named_once_and_the_rest_completes(
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "told", "code"),
     [
-        (("--questions", "none.jsonl"), "cannot read the questions"),
-        (("--out", "/proc/none/answers.jsonl"), "cannot write"),
-        (("--videos", "/no/such/folder/*.mp4"), "no video to ask"),
+        (("--questions", "none.jsonl"), "cannot read the questions", 2),
+        (("--out", "/proc/none/answers.jsonl"), "cannot write", 3),
+        (("--videos", "/no/such/folder/*.mp4"), "no video to ask", 2),
     ],
 )
-def test_what_cannot_begin_exits_with_1(
-    tmp_path: Path, more: tuple[str, str], told: str, capsys: pytest.CaptureFixture[str]
+def test_what_cannot_begin_exits_as_every_command(
+    tmp_path: Path, more: tuple[str, str], told: str, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ask(tmp_path, tmp_path, questions=[{"id": "1", "question": "When?"}])
     command[command.index(more[0]) + 1] = more[1]
-    assert main(command) == 1
+    assert main(command) == code
     assert told in capsys.readouterr().err
+
+
+def test_what_cannot_be_read_stays_named_until_it_opens(
+    nano: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    make_video(films / "good.mp4")
+    (films / "empty.mp4").touch()
+    shutil.copy(films / "good.mp4", films / "cut.mp4")
+    os.truncate(films / "cut.mp4", 4000)
+    command = ask(tmp_path / "job", films, "--workers", "1", questions=[{"id": "all", "question": "When is it blue?"}])
+    errors = tmp_path / "job" / "errors.jsonl"
+    for tries in (1, 2, 3):
+        assert main(command) == 6
+        told = [json.loads(line) for line in errors.read_text().splitlines()]
+        assert [(Path(row["name"]).name, row["tries"]) for row in told] == [("cut.mp4", tries), ("empty.mp4", tries)]
+        assert main([*command, "--dry-run"]) == 6
+    make_video(films / "empty.mp4", seed=1)
+    (films / "cut.mp4").unlink()
+    capsys.readouterr()
+    assert main([*command, "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["videos_to_watch"] == 1
+    assert main(command) == 0 and not errors.exists()
+    assert main(["show", "empty.mp4", "--store", str(tmp_path / "job" / "store")]) == 0

@@ -55,14 +55,14 @@ def test_rows_are_those_of_one_machine_and_a_killed_actor_loses_nothing(
     tmp_path: Path, footage: Path, nano: Path
 ) -> None:
     alone = subprocess.run(command(tmp_path / "alone", footage), capture_output=True)
-    assert alone.returncode == 2, alone.stderr
+    assert alone.returncode == 6, alone.stderr
     on_ray = subprocess.Popen(
         command(tmp_path / "ray", footage, "--ray", "local"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     time.sleep(1.0)
     actor("Watching", on_ray).kill()
     out, errors = on_ray.communicate()
-    assert on_ray.returncode == 2, errors
+    assert on_ray.returncode == 6, errors
     told = json.loads(out)
     assert (told["answered"], told["failed"]) == (2, 1)
     assert [Path(error["name"]).name for error in told["errors"]] == ["corrupt.mp4"]
@@ -74,5 +74,5 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path, footage: Path) 
     told = subprocess.run(
         command(tmp_path / "none", footage, "--ray", "127.0.0.1:1"), capture_output=True, text=True, timeout=120
     )
-    assert told.returncode == 1
+    assert told.returncode == 3
     assert "no Ray cluster at 127.0.0.1:1" in told.stderr and "Traceback" not in told.stderr

@@ -150,11 +150,11 @@ def test_parts_of_several_machines_make_one_table_and_a_torn_video_is_one_line_o
     command = [*by_model("videomme", data, tmp_path / "out", checkpoint), "--num-frames", "4"]
     first = run(capsys, *command, "--shard", "1/2")
     assert (first["coverage"]["answered"], first["coverage"]["left"]) == (2, 2)
-    second = run(capsys, *command, "--shard", "2/2", code=2)
+    second = run(capsys, *command, "--shard", "2/2", code=6)
     assert (second["coverage"]["answered"], second["coverage"]["failed"], second["coverage"]["left"]) == (2, 2, 0)
     (lost,) = second["lost"]
     assert lost["video"] == "vidB" and lost["questions"] == 2 and "vidB.mkv" in lost["reason"]
-    assert run(capsys, *command, "--shard", "2/2", code=2)["coverage"] == second["coverage"]
+    assert run(capsys, *command, "--shard", "2/2", code=6)["coverage"] == second["coverage"]
     assert main(["eval", *command, "--merge"]) == 0
     assert "failed     vidB (2 questions)" in capsys.readouterr().out
 

@@ -126,7 +126,12 @@ def test_what_a_cut_file_still_has_is_given_and_the_rest_is_reported(tmp_path: P
 
 def test_a_file_cut_before_its_index_is_one_line(tmp_path: Path) -> None:
     film = write_film(tmp_path / "a.mp4", even(50))
-    film.path.write_bytes(film.path.read_bytes()[:-2000])
+    data = film.path.read_bytes()
+    for left in (data[:-2000], data[: len(data) // 2], data[:40]):
+        film.path.write_bytes(left)
+        with pytest.raises(VideoUnreadable, match="its index is missing: it may have been cut off"):
+            probe(film)
+    film.path.write_bytes(b"\0\0\0\x10no video at all")
     with pytest.raises(VideoRefused, match="whole at its beginning"):
         probe(film)
 
