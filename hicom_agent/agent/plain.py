@@ -31,6 +31,11 @@ _TITLE = re.compile(
     _I,
 )
 _FILM_EDGE = re.compile(rf"how (?:does|did) (?:the|this) {FILM} (begin|start|open|end|finish|close)", _I)
+_MOMENTS = re.compile(
+    r"(?:please )?(?:(?:can|could|would) you )?(?:please )?(?:(?:give|tell|list|find|show|get)(?: me| us)? )?"
+    r"(?:all |the |every )*(?:times?|timestamps?|moments?) (?:when|where|(?:at|in) which) (.+)",
+    _I,
+)
 _HAVE_TO = {"have to": "do", "has to": "does", "had to": "did"}
 _INDIRECT = re.compile(
     rf"(where|who|what|how long|how old|how far) ((?:the|an?|this|that|her|his|its|our|their|my) [\w' -]+?|{FILM})"
@@ -57,9 +62,12 @@ def put_plainly(question: str) -> str:
         return "What is the first text written at the beginning of the film?"
     if edge := _FILM_EDGE.fullmatch(plain):
         return f"What happens {'first' if edge[1].lower() in ('begin', 'start', 'open') else 'last'}?"
+    if moments := _MOMENTS.fullmatch(plain):
+        return f"when {moments[1]}"
     found = _PREFACE.match(text)
     if found is None or asks_to_find(text) or asks_outline(text) or asks_transcript(text):
-        return _GREETED.sub("", text, count=1)
+        greeted = _GREETED.match(text)
+        return text[greeted.end() :] if greeted else text
     rest = text[found.end() :].rstrip(" ?!.")
     if found["named"] and not asked_kinds(rest):
         return text
