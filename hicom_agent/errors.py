@@ -22,6 +22,11 @@ class HicomAgentError(Exception):
 
     exit_code = 1
 
+    @property
+    def line(self) -> str:
+        """Return the message on one line, also where a part of it came from elsewhere."""
+        return " ".join(str(self).split())
+
 
 class InputError(HicomAgentError):
     """Report a mistake in what the user gave."""

@@ -84,7 +84,7 @@ def main(name: str, flags: dict[str, Any]) -> int:
     try:
         models.ensure(name, load_settings(flags).cache)
     except HicomAgentError as error:
-        sys.stderr.write(f"{' '.join(str(error).split())}\n")
+        sys.stderr.write(f"{error.line}\n")
         return error.exit_code
     return 0
 

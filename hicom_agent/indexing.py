@@ -38,7 +38,7 @@ def _index(path: str, flags: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     try:
         report = index_video(Workspace(load_settings(flags), tell), path)
     except HicomAgentError as error:
-        sys.stderr.write(f"{' '.join(str(error).split())}\n")
+        sys.stderr.write(f"{error.line}\n")
         return error.exit_code, {}
     return 0, report.as_dict()
 

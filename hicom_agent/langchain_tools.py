@@ -77,7 +77,7 @@ class _VideoTool(BaseTool):
                 found = self._call(tool, arguments)
         except HicomAgentError as error:
             remedy = "; index_video a new file first" if isinstance(error, UnknownVideo) else ""
-            raise ToolException(for_agents(" ".join(str(error).split())) + remedy) from error
+            raise ToolException(for_agents(error.line) + remedy) from error
         return self._shown(json.loads(json.dumps(found, ensure_ascii=False)))
 
     async def _arun(self, *first: Any, **given: Any) -> tuple[Any, dict[str, Any]]:

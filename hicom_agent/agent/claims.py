@@ -7,7 +7,7 @@ from typing import Literal
 
 from hicom_agent.llm.excerpt import best_sentence
 from hicom_agent.llm.grounding import content_words
-from hicom_agent.llm.kinds import COLOUR, DAY, FIGURE, NAME, PRICE, with_figures
+from hicom_agent.llm.kinds import COLOUR, DAY, FIGURE, FREE, NAME, PRICE, with_figures
 from hicom_agent.llm.spans import unmet
 
 Verdict = Literal["holds", "otherwise", "unsettled"]
@@ -17,7 +17,6 @@ _NO = re.compile(
     re.IGNORECASE,
 )
 _PAID = re.compile(r"\b(?:pay|costs?|charged?|fee)\b", re.IGNORECASE)
-_FREE = re.compile(r"\bfree\b|\bno charge\b|\bfor nothing\b", re.IGNORECASE)
 _LIMIT = re.compile(r"\b(?:until|till|unless|except|only|from|after|before)\b", re.IGNORECASE)
 _CALLED = re.compile(r"\b(?:called|named|name is)\b", re.IGNORECASE)  # who else did it says nothing of who did
 _UNITS = frozenset(content_words("second minute hour day week month year euro dollar pound metre kilometre"))
@@ -34,7 +33,7 @@ def judge(claim: str, line: str) -> Verdict:
     ('unsettled', 'holds')
     """
     missing = unmet(claim, [line])
-    if not missing and (_PAID.search(claim) or _FREE.search(claim)):
+    if not missing and (_PAID.search(claim) or FREE.search(claim)):
         return _judge_price(claim, best_sentence(line, claim))
     negated = bool(_NO.search(claim)) != bool(_NO.search(line))
     if not missing:
@@ -73,10 +72,9 @@ def _judge_price(claim: str, line: str) -> Verdict:
     >>> _judge_price("Do children have to pay?", "Children: free"), _judge_price("Is it free?", "Fee: 2 euros")
     ('otherwise', 'otherwise')
     """
-    free, priced = _FREE.search(line) is not None, PRICE.search(line) is not None
-    if not free and not priced and not _PAID.search(line):
+    if not PRICE.search(line) and not _PAID.search(line):
         return "unsettled"
-    return "holds" if free == (_FREE.search(claim) is not None) else "otherwise"
+    return "holds" if (FREE.search(line) is None) == (FREE.search(claim) is None) else "otherwise"
 
 
 def _has_other(word: str, claim: str, line: str) -> bool:

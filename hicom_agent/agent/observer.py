@@ -26,7 +26,7 @@ from hicom_agent.agent.evidence import (
 from hicom_agent.agent.facts import asks_fact, find_fact
 from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.meter import Meter
-from hicom_agent.agent.operators import list_times, list_words, name_mention
+from hicom_agent.agent.operators import WIDEN_FROM, list_times, list_words, name_mention
 from hicom_agent.agent.outline import is_worth_quoting, outline, show_clips, spread_clips
 from hicom_agent.agent.plan import SubQuestion, names_nothing, understand
 from hicom_agent.agent.rereading import LineReader, reread, reread_mentions, reread_times
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 WORDS = 12  # utterances or texts looked at per question
 WORDS_IN_WINDOW = 200  # where every occurrence counts, or before those outside of a window are left out
-WIDEN_FROM = 0.7  # support that words need when the wording asked for the picture
 FILTER = 0.25  # pieces below this are not shown to the language model
 
 

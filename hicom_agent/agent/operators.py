@@ -17,7 +17,7 @@ NUM_OBSERVED = 4  # moments named in the observation of a step
 LINE_CHARS = 120  # of what is said that is quoted where one piece of it is asked for
 BREATH_S = 2.5  # a silence that ends what is said in one go
 QUOTE_CHARS = 240  # of one line in a list
-MENTIONED_SURELY = 0.7  # support from which a line that speaks of a thing is told where the thing is not seen
+WIDEN_FROM = 0.7  # support that words need when the wording asked for the picture
 SAME_S = 0.5  # moments nearer to each other begin together
 
 
@@ -28,9 +28,13 @@ def list_words(pieces: Sequence[Evidence], pick: Pick, sources: Sequence[Modalit
     shown = [pieces[0] if pick == "first" else pieces[-1]] if pick else list(pieces[:MAX_LISTED])
     if pick:
         shown = _together(pieces, shown[0])
-    lines = [f'"{shorten(piece.text, QUOTE_CHARS)}" ({VERB[piece.modality]} at {span(piece)})' for piece in shown]
     more = f" and {len(pieces) - len(shown)} more" if not pick and len(pieces) > len(shown) else ""
-    return Partial("; ".join(lines) + more, min(piece.support for piece in shown), tuple(shown), how="listed")
+    return Partial(quote_each(shown) + more, min(piece.support for piece in shown), tuple(shown), how="listed")
+
+
+def quote_each(pieces: Sequence[Evidence]) -> str:
+    """Return lines as an answer quotes them, each with where it stands."""
+    return "; ".join(f'"{shorten(p.text, QUOTE_CHARS)}" ({VERB[p.modality]} at {span(p)})' for p in pieces)
 
 
 def nothing_told(sources: Sequence[Modality]) -> Partial:
@@ -79,7 +83,7 @@ def _together(pieces: Sequence[Evidence], one: Evidence) -> list[Evidence]:
 
 def name_mention(partial: Partial, words: Sequence[Evidence], sources: Sequence[Modality]) -> Partial:
     """Return a refusal of what was to be seen with the line that speaks of it, if one surely does."""
-    other = [piece for piece in words if piece.modality not in sources and piece.support >= MENTIONED_SURELY]
+    other = [piece for piece in words if piece.modality not in sources and piece.support >= WIDEN_FROM]
     if not partial.abstained or partial.text or "visual" not in sources or not other:
         return partial
     best = max(other, key=lambda piece: piece.support)

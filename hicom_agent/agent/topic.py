@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hicom_agent.agent.compose import VERB, Partial, span
+from hicom_agent.agent.compose import Partial
 from hicom_agent.agent.evidence import Evidence
+from hicom_agent.agent.operators import quote_each
 from hicom_agent.agent.reading import READ_FROM
-from hicom_agent.types import Modality, shorten
+from hicom_agent.types import Modality
 
 MAX_QUOTED = 3  # lines
-QUOTE_CHARS = 240  # of each
 NEAR_BEST = 0.7  # share of the best line's support that another needs
 _ABOUT = re.compile(
     r"(?:and )?what (?:else )?(?:(?:is|was|gets) (?:being )?(?:said|told|written|mentioned)"
@@ -38,5 +38,4 @@ def quote_lines(pieces: Sequence[Evidence], sources: Sequence[Modality]) -> Part
         return Partial("", 1 - (fitting[0].support if fitting else 0.0), tuple(fitting[:MAX_QUOTED]), "not seen")
     low = max(READ_FROM, NEAR_BEST * fitting[0].support)
     used = tuple(sorted((p for p in fitting[:MAX_QUOTED] if p.support >= low), key=lambda p: p.start_s))
-    told = [f'"{shorten(piece.text, QUOTE_CHARS)}" ({VERB[piece.modality]} at {span(piece)})' for piece in used]
-    return Partial("; ".join(told), fitting[0].support, used, how="quoted")
+    return Partial(quote_each(used), fitting[0].support, used, how="quoted")

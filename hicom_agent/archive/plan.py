@@ -189,7 +189,7 @@ def add_lost(plan: Plan, lost: Collection[str], probe: Callable[[str], object]) 
             try:
                 probe(path)
             except HicomAgentError as error:
-                plan.faults.append(Fault("video", path, " ".join(str(error).split())))
+                plan.faults.append(Fault("video", path, error.line))
             else:
                 plan.units.append(Unit(path))
 

@@ -137,8 +137,9 @@ class Hand:
 
 def one_line(error: Exception) -> str:
     """Return what to tell of a fault."""
-    told = " ".join(str(error).split())
-    return told if isinstance(error, HicomAgentError) else f"{type(error).__name__}: {told}"
+    if isinstance(error, HicomAgentError):
+        return error.line
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def make_row(ask: Ask, answer: Answer) -> dict[str, Any]:

@@ -140,19 +140,13 @@ def _run(
 
 def _fetch_models(work: Workspace) -> None:
     """Bring what workers need, once and not by each of them; what is missing is told before anything begins."""
-    from hicom_agent.profiles import PACKAGED, READER
+    from hicom_agent.profiles import PACKAGED, writer_model
 
     settings = work.settings
     if work.hicom is None:
         speech = ["whisper-base"] if settings.speech else []
-        words = READER if settings.llm == PACKAGED else "smollm2"
-        for name in [
-            "lite0",
-            "minilm",
-            "imagenet-labels",
-            *speech,
-            *([words] if settings.llm in ("", PACKAGED) else []),
-        ]:
+        words = [writer_model(settings.llm)] if settings.llm in ("", PACKAGED) else []
+        for name in ["lite0", "minilm", "imagenet-labels", *speech, *words]:
             work.model(name)
     if settings.llm not in ("", PACKAGED):
         _ = work.writer

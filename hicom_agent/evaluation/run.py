@@ -80,7 +80,7 @@ def ask_one(question: Question, asker: Asker, mark: str, lost: dict[str, str]) -
             watch_s = time.monotonic() - began_s
             reply = asker.ask(question)
         except (InputError, AnswerError) as error:
-            reason = " ".join(str(error).split())
+            reason = error.line
             if isinstance(error, VideoRefused | VideoUnreadable):
                 lost[question.unit] = reason
     return make_row(question, reply, reason, mark) | {

@@ -10,9 +10,10 @@ from hicom_agent.llm.grounding import content_words
 _MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
 _WEEKDAYS = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
 FIGURE = re.compile(r"\d|\b(half|hour|minute|dozen|couple|pair|none|nothing)\b", re.IGNORECASE)
+FREE = re.compile(r"\bfree\b|\bno charge\b|\bfor nothing\b", re.IGNORECASE)
 PRICE = re.compile(
     r"\d[\d.,]* ?(?:euros?|eur|dollars?|usd|pounds?|gbp|cents?|pence|francs?|crowns?|yen|[\u20ac$\u00a3])"
-    r"|(?:\beuros?|[\u20ac$\u00a3]) ?\d|\bfree\b|\bno charge\b|\bfor nothing\b",
+    rf"|(?:\beuros?|[\u20ac$\u00a3]) ?\d|{FREE.pattern}",
     re.IGNORECASE,
 )
 COLOUR = re.compile(
@@ -44,7 +45,7 @@ _KINDS: dict[str, tuple[re.Pattern[str], ...]] = {
         content_words("many much number amount long tall high far old big heavy fast deep wide"), (FIGURE,)
     ),
 }
-_OTHER_KIND = re.compile(r"(?:and )?(?:where|who|why)\b", re.IGNORECASE)
+_NO_VALUE = re.compile(r"(?:and )?(?:where|who|why)\b", re.IGNORECASE)
 _HOW_MUCH_IS = re.compile(r"\bhow much (?:is|are|was|were|for)\b(?! (?:left|needed|there|it|in)\b)", re.IGNORECASE)
 _PRICED = re.compile(r"\b(?:cost|price|fee|charge|fare|pay|paid|admission)", re.IGNORECASE)  # beside a bare figure
 FIGURES = (FIGURE, PRICE, TIME, DATE, WHEN)  # answers in which only the figures count
@@ -60,13 +61,18 @@ def asked_kinds(question: str) -> tuple[re.Pattern[str], ...]:
     ()
     """
     found = [kind for word in content_words(question) for kind in _KINDS.get(word, ())]
-    if _OTHER_KIND.match(question.strip()):
+    if asks_no_value(question):
         found = [kind for kind in found if kind not in (PRICE, FIGURE)]
     if _HOW_MUCH_IS.search(question):
         found.insert(0, PRICE)
     if re.match(r"(?:and )?when\b", question.strip(), re.IGNORECASE):
         found.append(WHEN)
     return tuple(dict.fromkeys(sorted(found, key=lambda kind: kind is not PRICE)))
+
+
+def asks_no_value(question: str) -> bool:
+    """Tell whether a question asks for a place, a person or a reason: no time, price or figure is one."""
+    return _NO_VALUE.match(question.strip()) is not None
 
 
 def asks_for(word: str, text: str) -> bool:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 
 from hicom_agent.llm.grounding import content_words, is_stop_word
-from hicom_agent.llm.kinds import COLOUR, FIGURES, NAME, TIME, asked_kinds, asks_for, with_figures
+from hicom_agent.llm.kinds import COLOUR, FIGURES, NAME, TIME, asked_kinds, asks_for, asks_no_value, with_figures
 from hicom_agent.llm.synonyms import LOOSE, STRICT, read_groups
 
 _LIGHT_WORDS = """
@@ -32,7 +32,6 @@ _TACIT = frozenset(content_words(_TACIT_WORDS))
 _WHO = re.compile(r"(?:and )?who\b", re.IGNORECASE)
 _HOW_MANY = re.compile(r"\bhow many (\w+)", re.IGNORECASE)
 _WHERE = re.compile(r"(?:and )?where\b", re.IGNORECASE)
-_WHY = re.compile(r"(?:and )?why\b", re.IGNORECASE)
 _TIME_WORDS = """
 half quarter past hour minute day week weekend month year every morning afternoon evening night noon midnight today
 tomorrow monday tuesday wednesday thursday friday saturday sunday january february march april may june july august
@@ -106,7 +105,7 @@ def answer_spans(line: str, question: str, max_words: int = 6) -> list[str]:
     if _WHO.match(question):
         names = set(NAME.findall(line))
         spans = [span for span in spans if set(span.split()) <= names] or spans
-    if _WHO.match(question) or _WHERE.match(question) or _WHY.match(question):
+    if asks_no_value(question):
         spans = [span for span in spans if not _is_time_or_price(span)]
     return _of_kind(list(dict.fromkeys(spans)), question)
 
@@ -117,8 +116,7 @@ def lacks_answer(line: str, question: str) -> bool:
     >>> lacks_answer("The barrier was repaired on Thursday.", "Who repaired the barrier?")
     True
     """
-    asks_other = _WHO.match(question) or _WHERE.match(question) or _WHY.match(question)
-    return asks_other is not None and not answer_spans(line, question)
+    return asks_no_value(question) and not answer_spans(line, question)
 
 
 def _is_time_or_price(span: str) -> bool:

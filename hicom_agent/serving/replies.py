@@ -12,6 +12,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from pydantic import ValidationError
 
+from hicom_agent.errors import HicomAgentError
 from hicom_agent.jobs import Job
 from hicom_agent.tools.definition import for_agents, what_is_wrong
 from hicom_agent.tools.get_frames import caption
@@ -49,10 +50,10 @@ def pictures(found: dict[str, Any]) -> t.CallToolResult:
     return t.CallToolResult(content=content)
 
 
-def remedy(error: Exception, more: str = "") -> str:
+def remedy(error: HicomAgentError, more: str = "") -> str:
     """Return one line with what is wrong and what to do, of a length that every client shows; `more` is never cut."""
     more = f"; {more}" if more else ""
-    return shorten(for_agents(" ".join(str(error).split())), MAX_ERROR_CHARS - 1 - len(more)) + more
+    return shorten(for_agents(error.line), MAX_ERROR_CHARS - 1 - len(more)) + more
 
 
 def where_to_find(jobs: Sequence[Job]) -> str:
