@@ -4,6 +4,7 @@
     python benchmarks/words.py --half tuning --misses
     python benchmarks/words.py --mentions    # from which support on a thing is found, and what is not there with it
     python benchmarks/words.py --fit         # prints WEIGHTS for hicom_agent/agent/reading.py
+    python benchmarks/words.py --fit-rank    # prints RANK_HOLDS and RANK_ABOUT for the same
     python benchmarks/words.py --fit-reader --llm packaged:qwen-1500m    # and for rereading.py
 
 The films of words_set.json hold no pictures: real store, real sentence model, real small language model. Rules of
@@ -17,7 +18,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +27,18 @@ import numpy as np
 from measured import circumstances
 
 from hicom_agent.agent.confidence import log_odds
-from hicom_agent.agent.evidence import KINDS, MODALITY, Asked, Evidence, Kind, find_words, nearest_sentences
+from hicom_agent.agent.evidence import (
+    KINDS,
+    MODALITY,
+    RANKED,
+    RANKED_FROM,
+    Asked,
+    Evidence,
+    Kind,
+    find_words,
+    nearest_sentences,
+    rank_scores,
+)
 from hicom_agent.agent.plan import SubQuestion, understand
 from hicom_agent.agent.reading import READ_FROM, compare
 from hicom_agent.agent.rereading import LINES
@@ -152,7 +164,7 @@ def print_mentions(work: Workspace) -> None:
 
 
 def find_mentions(
-    work: Workspace, film: dict[str, Any], things: Sequence[Sequence[Any]]
+    work: Workspace, film: dict[str, Any], things: Sequence[Sequence[Any]], *, ranked: bool = True
 ) -> list[tuple[str, float | None, list[Evidence]]]:
     """Return things, where each is mentioned, and the lines by how surely they are about it."""
     found = []
@@ -161,7 +173,8 @@ def find_mentions(
         for name, at in things:
             sub = understand(anchor_question(name)[0])
             vector = work.encoder.encode_texts([sub.text])[0]
-            asked = Asked(sub.text, vector, sub.about, topical=True, encode=work.encoder.encode_texts)
+            rank = work.rank if ranked else None
+            asked = Asked(sub.text, vector, sub.thing, topical=True, encode=work.encoder.encode_texts, rank=rank)
             lines = [line for kind in KINDS for line in find_words(store, kind, asked, [video_id], EVERY_LINE)]
             found.append((name, at, sorted(lines, key=lambda line: -line.support)))
     return found
@@ -235,7 +248,7 @@ def gather_read(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if sub.kind != "open":
             continue
         encode = work.encoder.encode_texts
-        asked = Asked(sub.text, encode([sub.text])[0], sub.about, encode=encode)
+        asked = Asked(sub.text, encode([sub.text])[0], sub.about, encode=encode, rank=work.rank)
         lines = [piece for kind in KINDS for piece in case.find(kind, asked)]
         fitting = sorted((p for p in lines if p.modality in sub.sources), key=lambda p: -p.support)[:LINES]
         for piece in fitting:
@@ -244,6 +257,42 @@ def gather_read(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             number.append(f"{case.film}|{case.question['text']}")
     _, which = np.unique(number, return_inverse=True)
     return np.array(seen), np.array(answers, float), which
+
+
+def gather_rank(work: Workspace, *, topical: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the same of the lines that are read together with a question, or with a thing they may be about."""
+    seen, answers, number = [], [], []
+    if topical:
+        for film in load_films("tuning"):
+            for name, at, lines in find_mentions(work, film, film["mentions"], ranked=False):
+                _add_ranked(work, understand(anchor_question(name)[0]), lines, seen, topical=True)
+                likely = lines[: len(seen) - len(answers)]
+                answers += [is_at(line, at) for line in likely]
+                number += [f"{film['name']}|{name}"] * len(likely)
+    else:
+        for case in tuning_cases(work):
+            if case.sub.kind != "open":
+                continue
+            asked = Asked(case.sub.text, work.encoder.encode_texts([case.sub.text])[0], case.sub.about)
+            asked = replace(asked, encode=work.encoder.encode_texts)
+            for kind in KINDS:
+                lines = case.find(kind, asked) if MODALITY[kind] in case.sub.sources else []
+                _add_ranked(work, case.sub, lines, seen, topical=False)
+                likely = lines[: len(seen) - len(answers)]
+                answers += [case.is_answer(line) for line in likely]
+                number += [f"{case.film}|{case.question['text']}"] * len(likely)
+    _, which = np.unique(number, return_inverse=True)
+    return np.array(seen), np.array(answers, float), which
+
+
+def _add_ranked(
+    work: Workspace, sub: SubQuestion, lines: Sequence[Evidence], seen: list[tuple[float, ...]], *, topical: bool
+) -> None:
+    """Add a row for each line that is likely enough to be read again."""
+    likely = [line for line in lines[:RANKED] if line.support >= RANKED_FROM]
+    asked = Asked(sub.text, np.zeros(0), sub.thing if topical else sub.about, topical=topical, rank=work.rank)
+    for line, score in zip(likely, rank_scores(asked, likely) or [], strict=True):
+        seen.append((log_odds(line.support), score, 1.0))
 
 
 def gather_mentions(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -294,6 +343,7 @@ def main() -> None:
     parser.add_argument("--misses", action="store_true", help="of the tuning half")
     parser.add_argument("--mentions", action="store_true", help="of the tuning half")
     parser.add_argument("--fit", action="store_true", help="print weights fitted to the tuning half")
+    parser.add_argument("--fit-rank", action="store_true", help="print RANK_HOLDS and RANK_ABOUT fitted to it")
     parser.add_argument(
         "--fit-reader", action="store_true", help="print HOLDS and ABOUT for hicom_agent/agent/rereading.py"
     )
@@ -305,6 +355,10 @@ def main() -> None:
         return
     if options.fit:
         print("WEIGHTS =", tuple(fit(gather(work))))
+        return
+    if options.fit_rank:
+        print("RANK_HOLDS =", tuple(fit(gather_rank(work, topical=False), ridge=0.5)))
+        print("RANK_ABOUT =", tuple(fit(gather_rank(work, topical=True), ridge=0.5, declined=1.0)))
         return
     if options.fit_reader:
         print("HOLDS =", tuple(fit(gather_read(work), ridge=0.5, declined=0.9)))

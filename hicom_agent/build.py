@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from hicom_agent.ingest import Indexer
     from hicom_agent.llm.loading import Loader
     from hicom_agent.llm.reader import HIComReader
+    from hicom_agent.llm.reranker import Reranker
     from hicom_agent.memory import Store
     from hicom_agent.ocr import ScreenReader
     from hicom_agent.speech import Transcriber
-    from hicom_agent.types import Frame, VideoInfo
+    from hicom_agent.types import Floats, Frame, VideoInfo
     from hicom_agent.video import Limits
 
 
@@ -205,16 +206,23 @@ class Workspace:
 
     def agent(self, store: Store) -> Agent:
         """Return what answers questions from `store`; the language model loads when an answer needs one."""
-        from hicom_agent.agent import Agent
+        from hicom_agent.agent import Agent, Readers
 
         if self.settings.llm:
             _ = self.writer_at_hand()  # a wrong name is told before work begins, not only if an answer needs the model
         viewer = (lambda: self.reader) if self.hicom is not None else None
         rereads = self.settings.llm == profiles.PACKAGED
         plans = bool(self.settings.llm or self.hicom) and not rereads
-        writer = self.writer_at_hand
-        planner = (lambda: self.writer) if plans else None
-        return Agent(store, self.encoder, writer, viewer, planner, rereads=rereads)
+        readers = Readers(self.writer_at_hand, viewer, rereads, self.rank)
+        return Agent(store, self.encoder, readers, (lambda: self.writer) if plans else None)
+
+    def rank(self, text: str, lines: Sequence[str]) -> Floats | None:
+        """Return the log odds that lines bear on a text, [n]; None where the model for it cannot be had."""
+        return self._reranker.score(text, lines) if self._reranker is not None else None
+
+    @cached_property
+    def _reranker(self) -> Reranker | None:
+        return profiles.find_reranker(self.model, self.threads)
 
     def read_frames(self, path: str, times_s: list[float], side_px: int) -> list[Frame]:
         """Return the frames that the file at `path` shows at `times_s`."""

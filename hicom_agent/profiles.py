@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hicom_agent.encode.hicom import HIComEncoder
     from hicom_agent.llm.loading import Loader
     from hicom_agent.llm.reader import HIComReader
+    from hicom_agent.llm.reranker import Reranker
 
 LOG = logging.getLogger(__name__)
 READER = "qwen-1500m"  # a larger language model that packages carry
@@ -122,6 +123,17 @@ def make_reader(weights: Loader, max_visual_tokens: int) -> HIComReader:
     from hicom_agent.llm.reader import HIComReader
 
     return HIComReader(HIComModel(weights), GuideTokenizer(weights.tower_folder), max_visual_tokens)
+
+
+def find_reranker(find_model: Callable[[str], Path], threads: int) -> Reranker | None:
+    """Return what reads a line together with the question, or None, and say so, where it cannot be had."""
+    from hicom_agent.llm.reranker import Reranker
+
+    try:
+        return Reranker(find_model("reranker"), threads=threads)
+    except SetupError as error:
+        LOG.warning("lines are not read together with the question: %s", error.line)
+        return None
 
 
 def writer_model(llm: str) -> str:

@@ -41,10 +41,11 @@ def _models_are_loaded_once() -> Iterator[None]:
     """Let all tests of a process share the packaged models: the same weights with the same settings are read once."""
     from hicom_agent import speech
     from hicom_agent.encode import nano
-    from hicom_agent.llm import text
+    from hicom_agent.llm import reranker, text
 
     with pytest.MonkeyPatch.context() as patch:
-        for module, name in ((nano, "NanoEncoder"), (text, "SmallTextModel"), (speech, "Transcriber")):
+        packaged = ((nano, "NanoEncoder"), (text, "SmallTextModel"), (speech, "Transcriber"), (reranker, "Reranker"))
+        for module, name in packaged:
             patch.setattr(module, name, functools.cache(getattr(module, name)))
         yield
 

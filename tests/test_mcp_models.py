@@ -57,7 +57,7 @@ def store(nano: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bare(nano: Path, tmp_path: Path) -> Path:
     """Return a cache with what watches videos, and no language model."""
     (tmp_path / "cache" / "models").mkdir(parents=True)
-    for name in ("lite0", "minilm", "imagenet-labels"):
+    for name in ("lite0", "minilm", "imagenet-labels", "reranker"):
         (tmp_path / "cache" / "models" / name).symlink_to(nano / "models" / name)
     return tmp_path / "cache"
 

@@ -16,6 +16,7 @@ from hicom_agent.agent.options import Choice, choose
 from hicom_agent.agent.outline import name_frames
 from hicom_agent.agent.plan import split_question, understand
 from hicom_agent.agent.planner import Planner, go_on
+from hicom_agent.agent.readers import Readers
 from hicom_agent.agent.route import ROUTED, num_routed, route
 from hicom_agent.agent.sight import CLIPS, look, nearest_clips
 from hicom_agent.agent.temporal import Task, read_task
@@ -28,7 +29,7 @@ from hicom_agent.types import Answer, Clip, Hit, Reason
 if TYPE_CHECKING:
     from hicom_agent.memory import Store, VideoRow
 
-__all__ = ["Agent", "Budget", "Choice", "Viewer", "Writer", "join_answers"]
+__all__ = ["Agent", "Budget", "Choice", "Readers", "Viewer", "Writer", "join_answers"]
 
 ASKED = 8  # videos of an archive that one question is asked of
 NAMED_BY = 6  # frames of a clip by which it is named
@@ -42,26 +43,13 @@ class Agent:
     """Answers questions about the videos of one store."""
 
     def __init__(
-        self,
-        store: Store,
-        encoder: Encoder,
-        writer: Callable[[], Writer],
-        viewer: Callable[[], Viewer] | None = None,
-        planner: Callable[[], Planner] | None = None,
-        *,
-        rereads: bool = False,
+        self, store: Store, encoder: Encoder, readers: Readers, planner: Callable[[], Planner] | None = None
     ) -> None:
-        """Take models of which not every profile has each.
-
-        `viewer` is a language model that sees, `planner` one that says what to ask next; with `rereads`, `writer` is
-        one that reads lines a second time.
-        """
+        """Take models: `planner` is a language model that says what to ask next."""
         self.store = store
         self.encoder = encoder
-        self.writer = writer
-        self.viewer = viewer
+        self.readers = readers
         self.planner = planner
-        self.rereads = rereads
 
     def ask(self, video_id: str, question: str, budget: Budget | None = None) -> Answer:
         """Return the answer, with citations that lie in the video, or an abstention with the closest moments.
@@ -72,8 +60,7 @@ class Agent:
         """
         film = Film.of_profile(self.store, self.encoder, video_id)
         row, meter = film.row, Meter(budget or Budget())
-        parts = (self.store, self.encoder, film, meter, self.writer, self.viewer)
-        run = Run(Observer(*parts, rereads=self.rereads))
+        run = Run(Observer(self.store, self.encoder, film, meter, self.readers))
         tasks = [read_task(part, row.duration_s) for part in split_question(question)]
         partials: list[Partial] = []
         for task in tasks:
@@ -139,7 +126,7 @@ class Agent:
         """
         video_ids = route(self.store, self.encoder, query, video_ids, num_routed(limit, per_video or HITS))
         per_video = per_video or (HITS if len(video_ids) > 1 else limit)
-        asked = Asked(query, self.encoder.encode_texts([query])[0], query, topical=True)
+        asked = Asked(query, self.encoder.encode_texts([query])[0], query, topical=True, rank=self.readers.rank)
         found = find_lines(self.store, asked, video_ids, limit, per_video)
         near = nearest_clips(self.store, self.encoder, query, video_ids) if len(video_ids) > 1 else {}
         for video_id in video_ids:
@@ -173,7 +160,7 @@ class Agent:
         def presence(option: str) -> float:
             return float(self.encoder.scan(option, self.store.features(video_id, film.kept())).max(initial=0.0))
 
-        return choose(question, options, answer, self.writer, presence)
+        return choose(question, options, answer, self.readers.writer, presence)
 
     def describe_clips(self, video_id: str) -> list[tuple[Clip, str]]:
         """Return every clip with the names of what it surely shows; none if that is nothing the encoder names."""

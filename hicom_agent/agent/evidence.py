@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from hicom_agent.agent.reading import MENTIONED_FROM, READ_FROM, line_support
+from hicom_agent.agent.reading import MENTIONED_FROM, READ_FROM, lacks_particular, line_support, with_rank
 from hicom_agent.llm.excerpt import split_sentences
 from hicom_agent.types import Citation, Modality, ScreenText, Utterance, timecode
 
@@ -31,8 +31,10 @@ MODALITY: dict[Kind, Modality] = {"speech": "speech", "texts": "text"}
 Row = Utterance | ScreenText
 ALWAYS: Window = (0.0, math.inf)
 Found = list[tuple[str, int, float]]  # video id, index, score; best first
+Rank = Callable[[str, Sequence[str]], "Floats | None"]  # log odds that lines bear on a text; None without a model
 T = TypeVar("T")
 Key = TypeVar("Key", str, tuple[str, int])
+RANKED, RANKED_FROM = 24, 0.03  # lines read together with the question, likeliest first; support that they need
 SENTENCES_OF = 12  # likeliest lines whose sentences are read one by one
 SENTENCE_CHARS = 4
 BREATH_S = 4.0  # a silence after which what is said is no more about the same
@@ -89,6 +91,7 @@ class Asked:
     about: str  # the text without words that only say where to look
     topical: bool = False  # it asks when something is said or shown, not what
     encode: Callable[[Sequence[str]], Floats] | None = None  # sentences: a card is as near as the nearest of its labels
+    rank: Rank | None = None
 
 
 def find_lines(
@@ -113,7 +116,33 @@ def find_words(
         near = max(cosine.get(key, 0.0), nearest.get(number, 0.0))
         told = (asked.text, asked.about, piece.text, piece.context, near)
         found.append(replace(piece, support=line_support(*told, topical=asked.topical)))
-    return sorted(found, key=lambda piece: -piece.support)
+    return _rank(asked, sorted(found, key=lambda piece: -piece.support))
+
+
+def _rank(asked: Asked, found: list[Evidence]) -> list[Evidence]:
+    """Return lines, most surely first, with the support that the likeliest have when read with the question."""
+    likely = [piece for piece in found[:RANKED] if piece.support >= RANKED_FROM]
+    scores = rank_scores(asked, likely)
+    if scores is None:
+        return found
+    read = []
+    for piece, score in zip(likely, scores, strict=True):
+        support = with_rank(piece.support, score, topical=asked.topical)
+        most = piece.support if asked.topical and lacks_particular(asked.about, piece.text) else 1.0
+        read.append(replace(piece, support=min(support, most)))
+    return sorted([*read, *found[len(likely) :]], key=lambda piece: -piece.support)
+
+
+def rank_scores(asked: Asked, pieces: Sequence[Evidence]) -> list[float] | None:
+    """Return the log odds that each line bears on what is asked, as its best sentence does; None without a model."""
+    if asked.rank is None or not pieces:
+        return None
+    told = [[piece.text] if asked.topical else [piece.text, *_under_heading(piece.text)] for piece in pieces]
+    scores = asked.rank(asked.about if asked.topical else asked.text, [text for texts in told for text in texts])
+    if scores is None:
+        return None
+    each = iter(scores.tolist())
+    return [max(next(each) for _ in texts) for texts in told]
 
 
 def nearest_sentences(asked: Asked, pieces: Sequence[Evidence]) -> dict[int, float]:
@@ -130,6 +159,16 @@ def nearest_sentences(asked: Asked, pieces: Sequence[Evidence]) -> dict[int, flo
 def _parts(text: str) -> list[str]:
     parts = [part for part in split_sentences(text) if len(part) >= SENTENCE_CHARS]
     return parts if len(parts) > 1 else []
+
+
+def _under_heading(text: str) -> list[str]:
+    """Return the sentences of a line, each alone and after the first: a card is a heading and what belongs to it.
+
+    >>> _under_heading("Boat rental. Closed on Mondays")
+    ['Boat rental.', 'Closed on Mondays', 'Boat rental. Closed on Mondays']
+    """
+    parts = _parts(text)
+    return [*parts, *(f"{parts[0]} {part}" for part in parts[1:])]
 
 
 def take_best(found: list[Evidence]) -> list[Evidence]:

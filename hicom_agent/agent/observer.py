@@ -29,12 +29,13 @@ from hicom_agent.agent.meter import Meter
 from hicom_agent.agent.operators import WIDEN_FROM, list_times, list_words, name_mention
 from hicom_agent.agent.outline import is_worth_quoting, outline, show_clips, spread_clips
 from hicom_agent.agent.plan import SubQuestion, names_nothing, understand
+from hicom_agent.agent.readers import Readers
 from hicom_agent.agent.rereading import LineReader, reread, reread_mentions, reread_times
 from hicom_agent.agent.sight import CLIPS_FOR_ALL, Sight, look, num_clips
 from hicom_agent.agent.speaker import asks_speaker, name_speaker
 from hicom_agent.agent.temporal import asks_of_film
 from hicom_agent.agent.topic import asks_topic, quote_lines
-from hicom_agent.agent.view import Viewer, view
+from hicom_agent.agent.view import view
 from hicom_agent.agent.whole import asks_for_any, asks_to_find
 from hicom_agent.llm.grounding import content_words
 from hicom_agent.llm.spans import is_particular
@@ -71,20 +72,9 @@ class Wish:
 class Observer:
     """Answers one wish at a time about one film, and meters what that takes."""
 
-    def __init__(
-        self,
-        store: Store,
-        encoder: Encoder,
-        film: Film,
-        meter: Meter,
-        writer: Callable[[], Writer],
-        viewer: Callable[[], Viewer] | None,
-        *,
-        rereads: bool,
-    ) -> None:
-        """With `rereads` the writer is one that reads lines a second time."""
+    def __init__(self, store: Store, encoder: Encoder, film: Film, meter: Meter, readers: Readers) -> None:
         self._store, self._encoder, self.film, self.meter = store, encoder, film, meter
-        self._writer, self._viewer, self._rereads = writer, viewer, rereads
+        self._readers = readers
         self.num_more = 0  # likely clips that the last wish did not look at
 
     def answer(self, wish: Wish) -> Partial:
@@ -128,14 +118,19 @@ class Observer:
         sight = self._look(wish)
         with self._reading():
             partial = compose(sub, _choose(sub, words, sight), self._writer_in_time(), wish.pick)
-            if self._viewer is not None and sight.looked_at and _is_visual(sub, partial) and not meter.budget.is_over:
-                partial, seen = view(sub, sight, self.film, self._store, self._encoder, self._viewer())
+            if (
+                self._readers.viewer is not None
+                and sight.looked_at
+                and _is_visual(sub, partial)
+                and not meter.budget.is_over
+            ):
+                partial, seen = view(sub, sight, self.film, self._store, self._encoder, self._readers.viewer())
                 meter.add_view(seen)
         meter.llm_tokens += partial.llm_tokens
         partial = name_mention(partial, words, sub.sources)
-        if self._rereads and wish.is_factual and partial.how == "unseen" and words and not meter.budget.is_over:
+        if self._readers.rereads and wish.is_factual and partial.how == "unseen" and words and not meter.budget.is_over:
             partial = replace(partial, how="read in vain")
-        return partial if self._viewer is not None else self._admit(sub, partial)
+        return partial if self._readers.viewer is not None else self._admit(sub, partial)
 
     def _admit(self, sub: SubQuestion, partial: Partial) -> Partial:
         """Return an answer from pictures as it is, or that they do not tell all that the question asks to be true."""
@@ -151,12 +146,12 @@ class Observer:
     def _outline(self, wish: Wish) -> Partial:
         """Return what the film holds in a window: as a model that sees tells it of clips all over it, or as a list."""
         sub, film, meter = wish.sub, self.film, self.meter
-        if self._viewer is not None and "visual" in sub.sources and film.frames and not meter.budget.is_over:
+        if self._readers.viewer is not None and "visual" in sub.sources and film.frames and not meter.budget.is_over:
             near = spread_clips(film, wish.window, wish.pick)
             sight = self._look(wish, replace(film, near=near), len(near))
             if sight.looked_at:
                 with self._reading():
-                    partial, seen = view(sub, sight, film, self._store, self._encoder, self._viewer())
+                    partial, seen = view(sub, sight, film, self._store, self._encoder, self._readers.viewer())
                 meter.add_view(seen)
                 meter.llm_tokens += partial.llm_tokens
                 if not partial.abstained:
@@ -168,7 +163,7 @@ class Observer:
         return told
 
     def _writer_in_time(self) -> Callable[[], Writer] | None:
-        return None if self.meter.budget.is_over else self._writer
+        return None if self.meter.budget.is_over else self._readers.writer
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -189,7 +184,7 @@ class Observer:
         found = self._find(wish, topical=sub.kind != "open")
         if sub.kind not in ("open", "when"):
             return found if sub.kind == "whether" else take_best(found)
-        model = self._writer() if self._rereads and not self.meter.budget.is_over else None
+        model = self._readers.writer() if self._readers.rereads and not self.meter.budget.is_over else None
         if not isinstance(model, LineReader):
             return found if wish.is_factual else take_best(found)
         facts = self._find(wish, topical=False) if sub.kind == "when" and wish.is_factual else []
@@ -201,9 +196,10 @@ class Observer:
     def _find(self, wish: Wish, *, topical: bool) -> list[Evidence]:
         began_s, sub = time.monotonic(), wish.sub
         plain = without_values if sub.kind == "whether" else str
-        text, about = plain(sub.text), plain(sub.thing if topical and sub.kind == "when" else sub.about)
+        text, about = plain(sub.text), plain(sub.thing if topical and sub.kind != "whether" else sub.about)
         encode = self._encoder.encode_texts
-        asked = Asked(text, encode([sub.text])[0], about, topical=topical, encode=encode)
+        rank = self._readers.rank if sub.kind != "whether" else None  # what a line says of a claim is judged elsewhere
+        asked = Asked(text, encode([sub.text])[0], about, topical=topical, encode=encode, rank=rank)
         few, videos = wish.window == ALWAYS and sub.kind in ("open", "whether"), [self.film.video_id]
         limit = WORDS if few else WORDS_IN_WINDOW
         found = [piece for kind in KINDS for piece in find_words(self._store, kind, asked, videos, limit)]
@@ -219,7 +215,7 @@ class Observer:
         began_s = time.monotonic()
         limit = limit or (CLIPS_FOR_ALL if wish.wide else num_clips(sub.kind))
         sight = look(self._store, self._encoder, film, sub.text, limit, meter.left, wish.window)
-        meter.add_sight(sight.compressed, sight.recalled, counts=self._viewer is None)
+        meter.add_sight(sight.compressed, sight.recalled, counts=self._readers.viewer is None)
         if sight.num_left:
             found = sight.num_left + len(sight.looked_at)
             meter.cut_short(f"{sight.num_left} of {found} likely clips were not looked at")

@@ -44,7 +44,8 @@ _NAMED_BEFORE = re.compile(  # "And the cat, when is it shown?"
 )
 _BEFORE_THING = re.compile(
     r"(?:(?:and|but) )?(?:[^,]+, (?=when|at what))?(?:(?:since |until )?when\b|at (?:what|which)\b"
-    r"(?: (?:times?|moments?|points?|seconds?|minutes?)\b)?|(?:find|show(?: me)?|look for|search for)\b)?\s*"
+    r"(?: (?:times?|moments?|points?|seconds?|minutes?)\b)?|how (?:many times|often|long)\b"
+    r"|(?:find|show(?: me)?|look for|search for)\b)?\s*"
     rf"(?:{_AUXILIARY})?\s*(?:(?:we|you|they|he|she|it|one|i|the)\b\s*)?"
     r"(?:(?:see|sees|hear|get|learn|talk(?:s|ed|ing)?|discuss(?:es|ed)?|explain(?:s|ed)?|speaks?)\b\s*)?"
     r"(?:(?:about|that|of)\b\s*)?(?:(?:the|an?)\b\s*)?",
@@ -71,7 +72,8 @@ _ONLY_TOLD = re.compile(  # no picture shows it
 )
 _SIGN_SAYS = re.compile(
     r"^what (?:do|does|did) (?:the|that|this|these|those)(?: [\w-]+){0,3}? (?:signs?|cards?|notices?|labels?|posters?"
-    r"|banners?|slides?|captions?|titles?|texts?|headlines?|screens?|boards?)(?: [\w-]+){0,3}? (?:say|tell)\b"
+    r"|banners?|slides?|captions?|titles?|texts?|headlines?|screens?|boards?|recipes?|menus?|time ?tables?|price lists?"
+    r"|schedules?|programmes?)(?: [\w-]+){0,3}? (?:say|tell)\b"
     r"(?! about)",
     re.IGNORECASE,
 )

@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 import re
 
+from hicom_agent.agent.confidence import log_odds
 from hicom_agent.llm.grounding import content_words
 from hicom_agent.llm.spans import has_kind, is_particular, unmet
 
+Weights = tuple[float, float, float]
 # of: cosine; words of the question that the line does not meet, and that it does not meet with the lines beside it,
 # as shares; their number; no answer of the kind asked for in the line, and beside it; one of a kind that is asked for;
 # names and figures of the question that are nowhere; and the constant, 0.11 below what is fitted: a line that does not
@@ -20,6 +22,9 @@ WEIGHTS = (6.9, -2.22, -0.68, -0.57, -1.43, -0.92, -0.57, -1.16, -2.82)
 TOPICAL = 1.0  # added where only the topic is asked for
 READ_FROM = 0.45  # support from which a line is believed to answer; the constant is set so
 MENTIONED_FROM = 0.35  # the same where it is enough that a line is about a thing: benchmarks/words.py --mentions
+# of the log odds of that support and of a reranker, and the constant: benchmarks/words.py --fit-rank
+RANK_HOLDS = (0.46, 0.25, 0.04)  # whether a line holds the answer
+RANK_ABOUT = (0.63, 0.48, 2.7)  # whether it is about a thing
 _ENDS = [
     tuple(frozenset(content_words(side)) for side in pair.split("|"))
     for pair in ("begin start open | end finish close stop", "first | last", "arrive arrival | leave depart departure")
@@ -44,6 +49,35 @@ def line_support(question: str, about: str, own: str, context: str, cosine: floa
     if topical:
         seen = (*seen[:4], 0.0, 0.0, 0.0, *seen[7:])
     return 1 / (1 + math.exp(-sum(w * x for w, x in zip(WEIGHTS, seen, strict=True)) - (TOPICAL if topical else 0.0)))
+
+
+def with_rank(support: float, log_odds_rank: float, *, topical: bool = False) -> float:
+    """Return how surely a line answers, or is about a thing, after it was also read together with the question.
+
+    >>> with_rank(0.5, 6.0) > 0.5 > with_rank(0.5, -9.0)
+    True
+    """
+    return join(support, log_odds_rank, RANK_ABOUT if topical else RANK_HOLDS)
+
+
+def lacks_particular(about: str, line: str) -> bool:
+    """Tell whether a line lacks a figure or a name of what is asked: likeness in sense does not make up for it.
+
+    >>> lacks_particular("the title of chapter two", "Chapter one"), lacks_particular("the old boat", "Our ship")
+    (True, False)
+    """
+    wanted = {word for word in content_words(about) if word.isdigit()}
+    wanted |= {word for name in _NAME.findall(about) for word in content_words(name)}
+    return not wanted <= set(content_words(line))
+
+
+def join(support: float, log_odds_read: float, weights: Weights) -> float:
+    """Return how surely a line answers by two readings of it.
+
+    >>> join(0.6, 8.0, (0.85, 0.7, -2.8)) > 0.6 > join(0.6, 0.0, (0.85, 0.7, -2.8))
+    True
+    """
+    return 1 / (1 + math.exp(-(weights[0] * log_odds(support) + weights[1] * log_odds_read + weights[2])))
 
 
 def _is_opposed(question: str, line: str) -> bool:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
-from hicom_agent.agent.confidence import log_odds
 from hicom_agent.agent.evidence import Evidence
 from hicom_agent.agent.plan import SubQuestion
-from hicom_agent.agent.reading import READ_FROM
+from hicom_agent.agent.reading import READ_FROM, Weights, join
 from hicom_agent.llm.spans import has_kind
 from hicom_agent.llm.text import Draft
-
-Weights = tuple[float, float, float]
 
 LINES = 6  # read again; of the lines that answer, one in seventy comes after four
 LEAST = 0.02  # support from which a line is read again, as the best always is: below it none came to be believed
 # Of the log odds of both readings, and the constant: benchmarks/words.py --fit-reader
-HOLDS = (0.85, 0.7, -2.8)  # whether a line holds the answer
-ABOUT = (1.03, 1.14, 1.3)  # whether it is about a thing; the constant 0.3 stricter, for what the set lacks
+HOLDS = (0.89, 0.67, -2.62)  # whether a line holds the answer
+ABOUT = (1.01, 0.88, 1.25)  # whether it is about a thing; the constant 0.3 stricter, for what the set lacks
 
 
 @runtime_checkable
@@ -77,12 +73,3 @@ def reread_times(
     known = {(piece.modality, piece.index) for piece in told}
     rest = [p for p in mentions if (p.modality, p.index) not in known]
     return sorted([*read, *(replace(p, support=min(p.support, most)) for p in rest)], key=lambda piece: -piece.support)
-
-
-def join(support: float, log_odds_read: float, weights: Weights = HOLDS) -> float:
-    """Return how surely a line answers, from what it shares with the question and what the model's log odds are.
-
-    >>> join(0.6, 8.0) > 0.6 > join(0.6, 0.0)
-    True
-    """
-    return 1 / (1 + math.exp(-(weights[0] * log_odds(support) + weights[1] * log_odds_read + weights[2])))

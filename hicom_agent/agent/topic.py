@@ -20,15 +20,29 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 
+_CARD = r"(?:signs?|cards?|notices?|labels?|posters?|banners?|slides?|captions?|boards?|plaques?)"
+_LIST = r"(?:recipes?|menus?|time ?tables?|price lists?|schedules?|programmes?)"
+_ON_CARD = re.compile(
+    r"(?:(?:and )?what (?:else )?(?:(?:is|was|are|stands?) (?:written |printed |listed )?on|(?:do|does|did))|describe"
+    rf"|read(?: out| aloud)?|quote) (?:the|that|this) (?!(?:first|second|third|last|next|title|end|same)\b)"
+    rf"(?:((?:[\w'-]+ ){{1,3}}){_CARD}|((?:[\w'-]+ ){{0,2}}{_LIST}))(?: (?:say|tell|read|show|list)(?: us| me)?)?",
+    re.IGNORECASE,
+)
+
 
 def asks_topic(question: str) -> str:
-    """Return what a question wants to hear about, or nothing.
+    """Return what a question wants to hear about or to have read out, or nothing.
 
     >>> asks_topic("What does the narrator say about the ferry?"), asks_topic("What does she say?")
     ('the ferry', '')
+    >>> asks_topic("What is written on the ferry sign?"), asks_topic("Read out the recipe")
+    ('the ferry', 'the recipe')
     """
-    found = _ABOUT.fullmatch(question.strip(" ?!."))
-    return found[1] if found else ""
+    question = question.strip(" ?!.")
+    if found := _ABOUT.fullmatch(question):
+        return found[1]
+    card = _ON_CARD.fullmatch(question)
+    return f"the {(card[1] or card[2]).strip()}" if card else ""
 
 
 def quote_lines(pieces: Sequence[Evidence], sources: Sequence[Modality]) -> Partial:

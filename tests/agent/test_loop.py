@@ -10,9 +10,10 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 
 from hicom_agent import models
-from hicom_agent.agent import Agent, Budget
+from hicom_agent.agent import Agent, Budget, Readers
 from hicom_agent.encode import NanoEncoder
 from hicom_agent.errors import AnswerError
+from hicom_agent.llm.reranker import Reranker
 from hicom_agent.llm.text import ChatText, SmallTextModel
 from hicom_agent.memory import Store
 from hicom_agent.types import Answer, Clip, Record, ScreenText, Utterance, VideoInfo
@@ -40,8 +41,10 @@ def encoder(nano: Path) -> NanoEncoder:
 
 
 @pytest.fixture(scope="module")
-def small(nano: Path) -> SmallTextModel:
-    return SmallTextModel(models.ensure("smollm2", nano, offline=True), threads=2)
+def readers(nano: Path) -> Readers:
+    small = SmallTextModel(models.ensure("smollm2", nano, offline=True), threads=2)
+    reranker = Reranker(models.ensure("reranker", nano, offline=True), threads=2)
+    return Readers(lambda: small, rank=reranker.score)
 
 
 @pytest.fixture(scope="module")
@@ -74,18 +77,18 @@ def make(encoder: NanoEncoder, said: list[Utterance]) -> Record:
 
 
 @pytest.fixture
-def ask(store: Store, encoder: NanoEncoder, small: SmallTextModel) -> Callable[[str], Answer]:
-    return lambda question: Agent(store, encoder, lambda: small).ask(VIDEO, question)
+def ask(store: Store, encoder: NanoEncoder, readers: Readers) -> Callable[[str], Answer]:
+    return lambda question: Agent(store, encoder, readers).ask(VIDEO, question)
 
 
 @pytest.fixture
 def planned(
-    store: Store, encoder: NanoEncoder, small: SmallTextModel, monkeypatch: pytest.MonkeyPatch
+    store: Store, encoder: NanoEncoder, readers: Readers, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Answer]:
     def make_planned(question: str, *replies: str, budget: Budget | None = None) -> Answer:
         chat = GenericFakeChatModel(messages=iter([AIMessage(reply) for reply in replies]))
         monkeypatch.setattr("langchain.chat_models.init_chat_model", lambda name, **choices: chat)
-        return Agent(store, encoder, lambda: small, planner=lambda: ChatText("made:up")).ask(VIDEO, question, budget)
+        return Agent(store, encoder, readers, planner=lambda: ChatText("made:up")).ask(VIDEO, question, budget)
 
     return make_planned
 
@@ -146,10 +149,10 @@ def test_when_leads_with_the_line_that_names_a_time(ask: Callable[[str], Answer]
     assert ask("When are the old boats mentioned?").answer.startswith("At 00:00:50")
 
 
-def test_how_long_is_answered_by_what_is_told(store: Store, encoder: NanoEncoder, small: SmallTextModel) -> None:
+def test_how_long_is_answered_by_what_is_told(store: Store, encoder: NanoEncoder, readers: Readers) -> None:
     with Store.open(store.root.parent / "longer", write=True) as other:
         other.commit(make(encoder, [*SAID, Utterance(92, 96, "The engineers waited eleven days for the ferry.")]))
-        answer = Agent(other, encoder, lambda: small).ask(VIDEO, "How long did the engineers wait?")
+        answer = Agent(other, encoder, readers).ask(VIDEO, "How long did the engineers wait?")
     assert "eleven days" in answer.answer and cited(answer) == [92]
 
 
@@ -159,13 +162,13 @@ def test_that_is_what_the_part_before_asked_for(ask: Callable[[str], Answer]) ->
 
 
 def test_the_budget_of_steps_ends_the_loop_and_says_so(store: Store, encoder: NanoEncoder) -> None:
-    agent = Agent(store, encoder, lambda: pytest.fail("no words are needed"))
+    agent = Agent(store, encoder, Readers(lambda: pytest.fail("no words are needed")))
     answer = agent.ask(VIDEO, "What is said after the ferry sign?", Budget.of(max_steps=1))
     assert answer.abstained and answer.reason == "out of budget" and "steps" in answer.spend.note
 
 
 def test_two_lines_that_say_it_differently_are_a_contradiction(
-    encoder: NanoEncoder, small: SmallTextModel, tmp_path: Path
+    encoder: NanoEncoder, readers: Readers, tmp_path: Path
 ) -> None:
     said = [
         Utterance(10, 13, "The ferry leaves at nine o'clock."),
@@ -173,7 +176,7 @@ def test_two_lines_that_say_it_differently_are_a_contradiction(
     ]
     with Store.open(tmp_path, write=True) as store:
         store.commit(make(encoder, said))
-        answer = Agent(store, encoder, lambda: small).ask(VIDEO, "At what time does the ferry leave?")
+        answer = Agent(store, encoder, readers).ask(VIDEO, "At what time does the ferry leave?")
     assert answer.abstained and answer.reason == "contradictory" and cited(answer) == [10, 40]
 
 
@@ -229,6 +232,6 @@ def test_a_model_that_cannot_be_reached_undoes_nothing_and_is_an_error_where_not
 
 
 def test_time_that_is_up_is_said_and_not_taken_for_an_absence(store: Store, encoder: NanoEncoder) -> None:
-    agent = Agent(store, encoder, lambda: pytest.fail("no words are needed"))
+    agent = Agent(store, encoder, Readers(lambda: pytest.fail("no words are needed")))
     answer = agent.ask(VIDEO, "What is said after the ferry sign?", Budget(until_s=0.0))
     assert answer.reason == "out of budget" and "time was up" in answer.spend.note and "budget" in answer.answer

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from hicom_agent.agent.evidence import Evidence
 from hicom_agent.agent.plan import understand
-from hicom_agent.agent.reading import READ_FROM
-from hicom_agent.agent.rereading import ABOUT, HOLDS, LINES, join, reread, reread_mentions, reread_times
+from hicom_agent.agent.reading import READ_FROM, join
+from hicom_agent.agent.rereading import ABOUT, HOLDS, LINES, reread, reread_mentions, reread_times
 from hicom_agent.llm.text import Draft
 from hicom_agent.types import Modality
 

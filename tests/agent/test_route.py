@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hicom_agent.agent import Agent
+from hicom_agent.agent import Agent, Readers
 from hicom_agent.agent.film import Film
 from hicom_agent.agent.route import ROUTED_MOST, route
 from hicom_agent.agent.sight import CANDIDATES, near_clips, nearest_clips
@@ -95,10 +95,10 @@ def test_only_the_named_videos_are_routed_to(store: Store) -> None:
 
 
 def test_an_agent_routes_only_to_videos_that_it_can_ask(store: Store) -> None:
-    agent = Agent(store, ENCODER, lambda: pytest.fail("no words are needed"))
+    agent = Agent(store, ENCODER, Readers(lambda: pytest.fail("no words are needed")))
     assert agent.route("take5", None, 3)[0] == video(5)
     other: Any = SimpleNamespace(version="another", encode_guide=ENCODER.encode_guide)
-    assert Agent(store, other, agent.writer).route("take5") == []
+    assert Agent(store, other, agent.readers).route("take5") == []
     assert agent.route("take5", [video(6), video(5), "f" * 16], 3) == [video(5), video(6)]
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hicom_agent import models
-from hicom_agent.agent.reading import READ_FROM
-from hicom_agent.agent.rereading import join
+from hicom_agent.agent.reading import READ_FROM, join
+from hicom_agent.agent.rereading import HOLDS
 from hicom_agent.errors import ModelMissing
 from hicom_agent.llm.lines import LineReader
 
@@ -44,7 +44,7 @@ def test_a_line_that_answers_is_told_from_a_near_miss(reader: LineReader) -> Non
 )
 def test_what_is_asked_is_told_from_what_is_beside_it(reader: LineReader, line: str, held: str, missed: str) -> None:
     assert reader.extract(held, line) is not None
-    assert join(0.3, reader.holds(held, line)) >= READ_FROM > join(0.3, reader.holds(missed, line))
+    assert join(0.3, reader.holds(held, line), HOLDS) >= READ_FROM > join(0.3, reader.holds(missed, line), HOLDS)
 
 
 @pytest.mark.weights
