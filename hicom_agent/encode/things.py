@@ -36,7 +36,7 @@ _DOUBTFUL = """
 pick file bow swing safe stole rule hook slot iron switch fly drive whistle scale screw nail chest pole hip ear wing
 drum plane hammer sock pot brass ski paddle mask bonnet torch picket stage screen pen ring reel crane ram ruler lighter
 mortar chain bucket match spot bar face back park box head glass light watch star seat turn play tank tie sign ball tool
-bug seal jet bat hand board coat cap wall cook guard drink grill drill lock stable
+bug seal jet bat hand board coat cap wall plant water leaf cook guard drink grill drill lock stable
 rake mop brush sink tap counter stream swallow shower rose cape trailer bin drop wind storm dust steam fan tart litter
 cast sail rail camp lounge harvest thread pet port shell
 """
@@ -62,6 +62,15 @@ KEEP, PREPOSITIONS, DOUBTFUL, OTHERWISE, ARTICLES, SHOWING = (
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """How much of a frame must have one of some colours: what fills a picture, as grass does, has a colour."""
+
+    colours: tuple[str, ...]
+    least: float  # of the cells that count, 0 to 1
+    above: bool = False  # only the upper third counts
+
+
+@dataclass(frozen=True, slots=True)
 class Thing:
     """One thing that is asked for."""
 
@@ -69,6 +78,7 @@ class Thing:
     classes: tuple[int, ...]  # none: the encoder cannot see such things
     role: Role
     colour: str = ""  # that it should have
+    share: Share | None = None
 
 
 class Vocabulary:
@@ -77,6 +87,7 @@ class Vocabulary:
     def __init__(self, path: Path, labels: Labels) -> None:
         self._classes: dict[tuple[str, ...], tuple[int, ...]] = {}
         self._persons: set[tuple[str, ...]] = set()
+        self._shares: dict[tuple[str, ...], Share] = {}
         self.everyday: dict[str, tuple[int, ...]] = {}  # names by which a frame is described, and their classes
         self._read(path.read_text(encoding="utf-8"))
         self._add_labels(labels)
@@ -94,7 +105,7 @@ class Vocabulary:
             of_next = bool(self._longest_name(words, i + len(name)))  # a stone arch need not look like stone
             role: Role = "person" if name in self._persons else "context" if after_preposition or of_next else "main"
             colour = next((colours[j] for j in range(i - 1, max(-1, i - 3), -1) if j in colours), "")
-            things.append(Thing(" ".join(name), self._classes[name], role, colour))
+            things.append(Thing(" ".join(name), self._classes[name], role, colour, self._shares.get(name)))
             after_preposition = after_preposition and of_next
         return things
 
@@ -124,8 +135,9 @@ class Vocabulary:
                 return name
         return ()
 
-    @staticmethod
-    def _after_article(words: list[str], start: int) -> bool:
+    def _after_article(self, words: list[str], start: int) -> bool:
+        if (words[start - 1],) in self._classes:
+            return False  # the man leaves, a dog drinks
         return bool(ARTICLES & set(words[max(0, start - 2) : start])) or words[start - 1] in PREPOSITIONS
 
     def _read(self, text: str) -> None:
@@ -134,7 +146,9 @@ class Vocabulary:
             if line.startswith("#"):
                 person, sought = line.startswith("# people"), line.startswith("# sought")
             elif line.strip():
-                names, _, numbers = line.partition(":")
+                names, _, told = line.partition(":")
+                numbers = told.split()
+                share = _read_share(numbers.pop()) if ">" in told else None
                 classes = tuple(sorted(set(_expand(numbers))))
                 name = names.split(",")[0]
                 if classes and not sought and (not person or name == "person"):
@@ -144,6 +158,8 @@ class Vocabulary:
                     self._classes[key] = classes
                     if person and classes:
                         self._persons.add(key)
+                    if share:
+                        self._shares[key] = share
 
     def _add_labels(self, labels: Labels) -> None:
         """Add each class under its own names, and under the last word of names that several classes share."""
@@ -178,7 +194,13 @@ def singular(word: str) -> str:
     return word
 
 
-def _expand(numbers: str) -> Iterable[int]:
-    for part in numbers.split():
+def _read_share(text: str) -> Share:
+    """Return what the last word of a line tells: blue+white>0.35, or blue+white>0.35-above."""
+    colours, _, least = text.partition(">")
+    return Share(tuple(colours.split("+")), float(least.removesuffix("-above")), least.endswith("-above"))
+
+
+def _expand(numbers: list[str]) -> Iterable[int]:
+    for part in numbers:
         first, _, last = part.partition("-")
         yield from range(int(first), int(last or first) + 1)

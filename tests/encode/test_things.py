@@ -68,7 +68,7 @@ def test_no_name_stands_on_two_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "like"), [("a fire hydrant", 704), ("shopping trolleys", 791), ("a deer", 353), ("lorries", 867),
+    ("asked", "like"), [("a fire hydrant", 637), ("shopping trolleys", 791), ("a deer", 353), ("lorries", 867),
                         ("any pigeons", 18), ("a policewoman", 734), ("a merry-go-round", 476)],
 )  # fmt: skip
 def test_everyday_words_have_the_classes_of_what_is_like_them(vocabulary: Vocabulary, asked: str, like: int) -> None:
@@ -92,7 +92,7 @@ def test_a_colour_is_no_thing_beside_a_thing(vocabulary: Vocabulary) -> None:
 
 
 def test_names_of_classes_that_mean_something_else_are_not_taken() -> None:
-    names = [(f"class{i}",) for i in range(1000)]
+    names: list[tuple[str, ...]] = [(f"class{i}",) for i in range(1000)]
     names[584], names[364] = ("hair slide",), ("three-toed sloth", "ai")
     found = Vocabulary(FILE, Labels(tuple(names), ("",) * 1000))
     assert found.find("the slide about ai") == [] and found.find("a hair slide")[0].classes == (584,)
