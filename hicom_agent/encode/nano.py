@@ -111,7 +111,7 @@ class NanoEncoder:
             return things
         likeness = self._label_vectors @ self._sentences.encode([text])[0]
         closest = tuple(int(number) for number in np.flatnonzero(likeness >= ALIKE))
-        return [Thing(text, closest, "main"), Thing(text, (), "main")] if closest else []
+        return [Thing(text, closest, "main", guessed=True)] if closest else []
 
     def unread(self, question: str) -> list[str]:
         """Return the words of a question that ask for what this encoder cannot tell: what happens, or how it is."""

@@ -78,7 +78,8 @@ class Thing:
     classes: tuple[int, ...]  # none: the encoder cannot see such things
     role: Role
     colour: str = ""  # that it should have
-    share: Share | None = None
+    share: Share | None = None  # that a frame must have
+    guessed: bool = False  # its classes are only close to it in meaning
 
 
 class Vocabulary:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 import hicom_agent.encode
+from hicom_agent.encode.colours import COLOURS
 from hicom_agent.encode.labels import Labels
-from hicom_agent.encode.things import Vocabulary, singular
+from hicom_agent.encode.things import Share, Vocabulary, singular
 
 FILE = Path(hicom_agent.encode.__file__).with_name("things.txt")
 
@@ -78,6 +79,18 @@ def test_everyday_words_have_the_classes_of_what_is_like_them(vocabulary: Vocabu
 
 def test_what_is_only_like_a_thing_is_looked_for_and_never_named(vocabulary: Vocabulary) -> None:
     assert vocabulary.find("a deer")[0].classes and "deer" not in vocabulary.everyday and "dog" in vocabulary.everyday
+
+
+def test_what_fills_a_picture_has_a_colour(vocabulary: Vocabulary) -> None:
+    (sky,) = vocabulary.find("the sky")
+    assert sky.share == Share(("blue", "white"), 0.35, above=True) and sky.classes
+    assert vocabulary.find("a red car")[0].share is None
+    assert all(set(share.colours) <= set(COLOURS) and 0 < share.least < 1 for share in vocabulary._shares.values())
+
+
+@pytest.mark.parametrize("text", ["the man leaves", "a dog drinks", "a woman plants a tree", "the chef cooks"])
+def test_what_a_thing_does_is_no_thing(vocabulary: Vocabulary, text: str) -> None:
+    assert not {thing.name for thing in vocabulary.find(text)} & {"leaf", "drink", "plant", "cook"}
 
 
 def test_of_two_names_in_a_row_the_last_is_the_thing(vocabulary: Vocabulary) -> None:
