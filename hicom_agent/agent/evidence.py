@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 RANK_OFFSET = 60  # of reciprocal rank fusion (Cormack and others, 2009)
 Window = tuple[float, float]  # seconds
-# strength from which a moment counts as showing it: benchmarks/nano_search.py finds so 0.78 and 0.93 of what its films
-# hold (tuning and reported half) and 0.09 of what they do not; from 0.45 on 0.67, 0.86, and 0.04 to 0.06
+# strength from which a moment counts as showing it: benchmarks/nano_search.py finds so 0.80 and 0.94 of what its films
+# hold (tuning and reported half) and 0.07 and 0.11 of what they do not; from 0.45 on 0.70, 0.94, and 0.04 to 0.06
 SEEN_FROM = 0.35
 SURELY_SEEN_FROM = 0.45  # below it an answer says "probably"
 Kind = Literal["speech", "texts"]

@@ -41,7 +41,7 @@ from hicom_agent.types import FrameFeatures
 if TYPE_CHECKING:
     from hicom_agent.types import Floats, Picture
 
-READING_VERSION = 1  # raise when a change here, in presence.py or things.py alters what a question finds
+READING_VERSION = 2  # raise when a change here, in presence.py or things.py alters what a question finds
 BATCH = 4  # pictures at once; more fall out of the cache
 # mean AUC of 25 queries by pooled vectors: 0.93 with it; 0.91 without, and with the question as it is
 PROMPT = "a photo of"
@@ -111,7 +111,7 @@ class NanoEncoder:
             return things
         likeness = self._label_vectors @ self._sentences.encode([text])[0]
         closest = tuple(int(number) for number in np.flatnonzero(likeness >= ALIKE))
-        return [Thing(text, closest, "main"), Thing(text, (), "main")] if closest else []
+        return [Thing(text, closest, "main", guessed=True)] if closest else []
 
     def unread(self, question: str) -> list[str]:
         """Return the words of a question that ask for what this encoder cannot tell: what happens, or how it is."""

@@ -101,6 +101,37 @@ def test_what_is_not_there_is_not_seen(
     assert encoder.presence(question, cars).max() < 0.3 and encoder.presence(question, bottles).max() < 0.3
 
 
+@pytest.mark.parametrize("question", ["trees", "grass", "a forest", "plants", "the sky", "the sea"])
+def test_no_landscape_is_seen_in_a_car_park_a_room_or_a_plain_picture(
+    encoder: NanoEncoder, cars: FrameFeatures, bottles: FrameFeatures, question: str
+) -> None:
+    plain = np.zeros((4, 90, 160, 3), np.uint8)
+    plain[:] = np.array([[40, 160, 40], [60, 120, 230], [250, 250, 250], [0, 0, 0]], np.uint8)[:, None, None]
+    card = plain.copy()
+    card[:, 30:60, 40:120] = (200, 30, 30)
+    for pictures in (plain, card):
+        assert encoder.presence(question, encoder.encode_frames(list(pictures))).max() < 0.3
+    assert encoder.presence(question, cars).max() < 0.3 and encoder.presence(question, bottles).max() < 0.3
+
+
+@pytest.mark.parametrize(
+    "question", ["When do we see trees?", "Is there any grass?", "plants", "the sky", "green grass"]
+)
+def test_the_meadow_of_a_film_is_seen(encoder: NanoEncoder, question: str) -> None:
+    film = Path(__file__).resolve().parents[2] / ".demo" / "footage" / "bunny.mp4"
+    if not film.is_file():
+        pytest.skip("no footage: examples/footage.py fetches it")
+    meadow = encoder.encode_frames(read_frames(film, [0.5, 2.0, 3.5]))
+    assert encoder.presence(question, meadow).min() > 0.35 > encoder.presence("red grass", meadow).max()
+    assert encoder.presence("water", meadow).max() < 0.35
+
+
+def test_what_has_no_name_is_looked_for_by_what_is_close_and_doubted(encoder: NanoEncoder) -> None:
+    (thing,) = encoder.find_things("a howitzer")
+    assert thing.guessed and 413 in thing.classes
+    assert encoder.find_things("a sonnet about virtue") == []
+
+
 def test_the_guide_is_nearer_to_the_patches_that_answer_it(
     encoder: NanoEncoder, cars: FrameFeatures, bottles: FrameFeatures
 ) -> None:

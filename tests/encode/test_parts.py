@@ -10,8 +10,8 @@ from hicom_agent.encode.colours import COLOURS, share_colours
 from hicom_agent.encode.labels import load_labels
 from hicom_agent.encode.nano import choose_grid
 from hicom_agent.encode.packing import MAX_CELLS, TOP, SparseGrids, join_grids, make_sparse, pack_grids, unpack_grids
-from hicom_agent.encode.presence import choose_main, find_presence, make_groups, rank_things, weigh
-from hicom_agent.encode.things import Thing
+from hicom_agent.encode.presence import GUESSED, choose_main, find_presence, locate, make_groups, rank_things, weigh
+from hicom_agent.encode.things import Share, Thing
 from hicom_agent.errors import ModelMissing
 
 BOTTLE = Thing("bottle", (440, 898), "main")
@@ -165,6 +165,28 @@ def test_a_colour_must_be_where_the_thing_is() -> None:
     values[1, 2, 3, blue] = 0.3
     presence = find_presence([replace(BOTTLE, colour="blue")], sparse(values))
     assert presence[0] > 0.5 * find_presence([BOTTLE], sparse(values))[0] > presence[1]
+
+
+def test_what_fills_a_picture_needs_its_colour_where_it_counts() -> None:
+    values = make_values(4, 3, 4)
+    values[..., 898] = 0.9
+    for frame, (rows, colour) in enumerate([(slice(0, 1), "blue"), (slice(1, 3), "blue"), (slice(0, 3), "red")]):
+        values[frame, rows, :, 1000 + COLOURS.index(colour)] = 0.8
+    sky = replace(BOTTLE, share=Share(("blue", "white"), 0.4, above=True))
+    above, below, red, none = find_presence([sky], sparse(values))
+    assert above > 0.9 * find_presence([BOTTLE], sparse(values))[0] and max(below, red, none) < 0.01
+    assert find_presence([replace(sky, colour="red")], sparse(values)).argmax() == 2
+    lake = find_presence([replace(BOTTLE, share=Share(("blue",), 0.4))], sparse(values))
+    assert lake.argmax() == 1 and lake[1] > 0.5
+    place = locate([sky], sparse(values))[0]
+    assert place.argmax() < 4 and place.max() == pytest.approx(float(above))
+
+
+def test_what_is_guessed_is_doubted() -> None:
+    values = make_values(1)
+    values[..., 898] = 0.9
+    guessed, known = (find_presence([replace(BOTTLE, guessed=each)], sparse(values))[0] for each in (True, False))
+    assert guessed == pytest.approx(GUESSED * known)
 
 
 def test_things_are_named_surest_first_and_none_for_what_another_explains() -> None:

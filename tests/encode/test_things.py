@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 import hicom_agent.encode
+from hicom_agent.encode.colours import COLOURS
 from hicom_agent.encode.labels import Labels
-from hicom_agent.encode.things import Vocabulary, singular
+from hicom_agent.encode.things import Share, Vocabulary, singular
 
 FILE = Path(hicom_agent.encode.__file__).with_name("things.txt")
 
@@ -57,13 +58,74 @@ def test_nothing_is_found_in_words_that_name_nothing(vocabulary: Vocabulary) -> 
 
 
 def test_every_line_of_the_file_has_classes_that_exist(vocabulary: Vocabulary) -> None:
-    assert len(vocabulary._classes) > 300
+    assert len(vocabulary._classes) > 1800
     assert all(0 <= number < 1000 for classes in vocabulary._classes.values() for number in classes)
+
+
+def test_no_name_stands_on_two_lines() -> None:
+    lines = [line for line in FILE.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    names = [tuple(map(singular, name.split())) for line in lines for name in line.partition(":")[0].split(",")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "like"), [("a fire hydrant", 637), ("shopping trolleys", 791), ("a deer", 353), ("lorries", 867),
+                        ("any pigeons", 18), ("a policewoman", 734), ("a merry-go-round", 476)],
+)  # fmt: skip
+def test_everyday_words_have_the_classes_of_what_is_like_them(vocabulary: Vocabulary, asked: str, like: int) -> None:
+    (thing,) = vocabulary.find(asked)
+    assert like in thing.classes
+
+
+def test_what_is_only_like_a_thing_is_looked_for_and_never_named(vocabulary: Vocabulary) -> None:
+    assert vocabulary.find("a deer")[0].classes and "deer" not in vocabulary.everyday and "dog" in vocabulary.everyday
+
+
+def test_what_fills_a_picture_has_a_colour(vocabulary: Vocabulary) -> None:
+    (sky,) = vocabulary.find("the sky")
+    assert sky.share == Share(("blue", "white"), 0.35, above=True) and sky.classes
+    assert vocabulary.find("a red car")[0].share is None
+    assert all(set(share.colours) <= set(COLOURS) and 0 < share.least < 1 for share in vocabulary._shares.values())
+
+
+@pytest.mark.parametrize("text", ["the man leaves", "a dog drinks", "a woman plants a tree", "the chef cooks"])
+def test_what_a_thing_does_is_no_thing(vocabulary: Vocabulary, text: str) -> None:
+    assert not {thing.name for thing in vocabulary.find(text)} & {"leaf", "drink", "plant", "cook"}
+
+
+def test_of_two_names_in_a_row_the_last_is_the_thing(vocabulary: Vocabulary) -> None:
+    assert [(t.name, t.role) for t in vocabulary.find("a kitchen table in a garden shed")] == [
+        ("kitchen table", "main"), ("garden", "context"), ("shed", "context")]  # fmt: skip
+    assert [(t.name, t.role) for t in vocabulary.find("a toy car")] == [("toy", "context"), ("car", "main")]
+
+
+def test_a_colour_is_no_thing_beside_a_thing(vocabulary: Vocabulary) -> None:
+    assert [(t.name, t.colour) for t in vocabulary.find("an orange car")] == [("car", "orange")]
+    assert vocabulary.find("an orange")[0].classes == (950,)
+
+
+def test_names_of_classes_that_mean_something_else_are_not_taken() -> None:
+    names: list[tuple[str, ...]] = [(f"class{i}",) for i in range(1000)]
+    names[584], names[364] = ("hair slide",), ("three-toed sloth", "ai")
+    found = Vocabulary(FILE, Labels(tuple(names), ("",) * 1000))
+    assert found.find("the slide about ai") == [] and found.find("a hair slide")[0].classes == (584,)
 
 
 @pytest.mark.parametrize(
     ("word", "expected"),
-    [("cars", "car"), ("men", "man"), ("glasses", "glasses"), ("bus", "bus"), ("boxes", "box"), ("grass", "grass")],
+    [
+        ("cars", "car"),
+        ("men", "man"),
+        ("glasses", "glasses"),
+        ("bus", "bus"),
+        ("boxes", "box"),
+        ("grass", "grass"),
+        ("houses", "house"),
+        ("firemen", "fireman"),
+        ("ties", "tie"),
+        ("cookies", "cookie"),
+        ("shorts", "shorts"),
+    ],
 )
 def test_singulars(word: str, expected: str) -> None:
     assert singular(word) == expected
