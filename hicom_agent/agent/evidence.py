@@ -35,6 +35,7 @@ Rank = Callable[[str, Sequence[str]], "Floats | None"]  # log odds that lines be
 T = TypeVar("T")
 Key = TypeVar("Key", str, tuple[str, int])
 RANKED, RANKED_FROM = 24, 0.03  # lines read together with the question, likeliest first; support that they need
+TERSE = -3.0  # log odds of a label that answers in two words ("Children: free"); below it lines do not differ
 SENTENCES_OF = 12  # likeliest lines whose sentences are read one by one
 SENTENCE_CHARS = 4
 BREATH_S = 4.0  # a silence after which what is said is no more about the same
@@ -141,8 +142,8 @@ def rank_scores(asked: Asked, pieces: Sequence[Evidence]) -> list[float] | None:
     scores = asked.rank(asked.about if asked.topical else asked.text, [text for texts in told for text in texts])
     if scores is None:
         return None
-    each = iter(scores.tolist())
-    return [max(next(each) for _ in texts) for texts in told]
+    each, least = iter(scores.tolist()), -math.inf if asked.topical else TERSE
+    return [max(least, *(next(each) for _ in texts)) for texts in told]
 
 
 def nearest_sentences(asked: Asked, pieces: Sequence[Evidence]) -> dict[int, float]:

@@ -44,7 +44,7 @@ _NAMED_BEFORE = re.compile(  # "And the cat, when is it shown?"
 )
 _BEFORE_THING = re.compile(
     r"(?:(?:and|but) )?(?:[^,]+, (?=when|at what))?(?:(?:since |until )?when\b|at (?:what|which)\b"
-    r"(?: (?:times?|moments?|points?|seconds?|minutes?)\b)?|how (?:many times|often|long)\b"
+    r"(?: (?:times?|moments?|points?|seconds?|minutes?)\b)?|(?:for )?how (?:many times|often|long)\b"
     r"|(?:find|show(?: me)?|look for|search for)\b)?\s*"
     rf"(?:{_AUXILIARY})?\s*(?:(?:we|you|they|he|she|it|one|i|the)\b\s*)?"
     r"(?:(?:see|sees|hear|get|learn|talk(?:s|ed|ing)?|discuss(?:es|ed)?|explain(?:s|ed)?|speaks?)\b\s*)?"
@@ -82,7 +82,7 @@ _MEDIUM = re.compile(
     r"say|says|said|tell|tells|told|mention(?:s|ed)?|hear|heard|according to|"
     r"title(?: card)?|captions?|subtitles?|slides?|signs?|cards?|notices?|banners?|posters?|labels?|text|words?|"
     r"written|writes?|reads?|screen|on-screen|"
-    r"shown|shows?|appears?|film|video|clip|footage|scene|moment)\b",
+    r"shown|shows?|appears?|visible|film|video|clip|footage|scene|moment)\b",
     re.IGNORECASE,
 )
 _WHO = re.compile(r"^(?:and )?who(?:m|se)?\b", re.IGNORECASE)

@@ -23,7 +23,7 @@ TOPICAL = 1.0  # added where only the topic is asked for
 READ_FROM = 0.45  # support from which a line is believed to answer; the constant is set so
 MENTIONED_FROM = 0.35  # the same where it is enough that a line is about a thing: benchmarks/words.py --mentions
 # of the log odds of that support and of a reranker, and the constant: benchmarks/words.py --fit-rank
-RANK_HOLDS = (0.46, 0.25, 0.04)  # whether a line holds the answer
+RANK_HOLDS = (1.0, 0.18, 0.3)  # whether a line holds the answer
 RANK_ABOUT = (0.63, 0.48, 2.7)  # whether it is about a thing
 _ENDS = [
     tuple(frozenset(content_words(side)) for side in pair.split("|"))
