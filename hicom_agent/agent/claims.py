@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
+from hicom_agent.agent.evidence import Evidence
 from hicom_agent.llm.excerpt import best_sentence
 from hicom_agent.llm.grounding import content_words
 from hicom_agent.llm.kinds import COLOUR, DAY, FIGURE, FREE, NAME, PRICE, with_figures
-from hicom_agent.llm.spans import unmet
+from hicom_agent.llm.spans import asked_values, unmet
 
 Verdict = Literal["holds", "otherwise", "unsettled"]
 
@@ -85,3 +87,22 @@ def _has_other(word: str, claim: str, line: str) -> bool:
         if (word in named or measured) and kind.search(with_figures(line)):
             return True
     return False
+
+
+def contradiction(question: str, said: Sequence[Evidence]) -> Evidence | None:
+    """Return the piece that answers to every word of the question as the first one does, but with another value.
+
+    Only figures, times, colours and names are compared, where the question asks for such; and not what a misreading
+    of the screen makes of one and the same text.
+
+    >>> said = [Evidence("v", "speech", at, at, 0.9, f"The ferry leaves at {hour}.") for at, hour in ((1, 9), (5, 11))]
+    >>> contradiction("At what time does the ferry leave?", said).start_s
+    5
+    """
+    alone = [piece for piece in said if not unmet(question, [piece.text])]
+    for piece in alone[1:]:
+        values = [asked_values(each.text, question) for each in (alone[0], piece)]
+        shared = set(content_words(alone[0].text)) & set(content_words(piece.text))
+        if all(values) and not values[0] & values[1] and len(shared) >= len(set(content_words(question)) & shared):
+            return piece
+    return None

@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from hicom_agent.agent.claims import judge
+from hicom_agent.agent.claims import contradiction, judge
 from hicom_agent.agent.confidence import How
-from hicom_agent.agent.evidence import SEEN_FROM, SURELY_SEEN_FROM, Evidence, Pick
+from hicom_agent.agent.evidence import SEEN_FROM, SURELY_SEEN_FROM, Evidence, Pick, take_place
 from hicom_agent.agent.plan import SubQuestion, wants_names
 from hicom_agent.agent.reading import READ_FROM
 from hicom_agent.agent.rereading import LineReader
 from hicom_agent.agent.whole import asks_presence, asks_where, wants_kind
 from hicom_agent.llm.excerpt import best_sentence, is_told_otherwise
-from hicom_agent.llm.grounding import content_words, neutralise, ungrounded
-from hicom_agent.llm.spans import answer_spans, asked_values, has_kind, lacks_answer, unmet
+from hicom_agent.llm.grounding import neutralise, ungrounded
+from hicom_agent.llm.spans import answer_spans, has_kind, lacks_answer, unmet
 from hicom_agent.prompts import load_prompt
 from hicom_agent.types import Modality, Reason, timecode
 
@@ -85,7 +85,7 @@ def compose(
     same = [piece for piece in (believed if lead.modality == "visual" else said) if piece.modality == lead.modality]
     sure = lead.support >= NAMED_FROM or wants_kind(sub.text)
     if asks_where(sub.text):
-        told = _one(same, pick) if pick and len(same) > 1 else _times(sub, same)
+        told = _one(same, pick) if _chooses(pick, same) else _times(sub, same)
         return replace(told, text=re.sub("^Probably at", "Probably seen at", re.sub("^At", "Seen at", told.text)))
     if sub.kind == "open" and not (sure and lead.text and wants_names(sub.text)):
         text = f"I cannot tell this from the pictures; what comes closest is seen at {span(lead)}."
@@ -93,10 +93,10 @@ def compose(
     if lead.modality != "visual" and sub.kind != "open":
         same = [piece for piece in same if piece.support >= lead.support - NEAR_LEAD]
     if sub.kind in ("when", "count", "how long"):
-        return _one(same, pick) if pick and len(same) > 1 else _times(sub, same)
-    if sub.kind == "whether" and pick and len(same) > 1:
+        return _one(same, pick) if _chooses(pick, same) else _times(sub, same)
+    if sub.kind == "whether" and _chooses(pick, same):
         one = _one(same, pick)
-        return replace(one, text=f"Yes, {one.text[0].lower()}{one.text[1:]}", how="whether")
+        return one if one.abstained else replace(one, text=f"Yes, {one.text[0].lower()}{one.text[1:]}", how="whether")
     if sub.kind == "whether":
         return _yes(same) if lead.modality == "visual" else _told(sub, same)
     return _seen(same)
@@ -108,9 +108,17 @@ def _seen(same: list[Evidence]) -> Partial:
     return Partial(f"{lead.text} (seen at {span(lead)})", 0.6 * lead.support, (lead,), how="named")
 
 
+def _chooses(pick: Pick, same: Sequence[Evidence]) -> bool:
+    return bool(pick) and (len(same) > 1 or pick not in ("first", "last"))
+
+
 def _one(same: list[Evidence], pick: Pick) -> Partial:
-    """Return the first or the last of several moments."""
-    chosen = (min if pick == "first" else max)(same, key=lambda piece: piece.start_s)
+    """Return the first, second, ... or last of several moments."""
+    ordered = sorted(same, key=lambda piece: piece.start_s)
+    chosen = take_place(ordered, pick)
+    if chosen is None:
+        text = f"I found it only {times_word(len(same)).lower()}: {', '.join(span(piece) for piece in ordered)}"
+        return Partial(text, 1 - same[0].support, tuple(ordered), "not seen")
     text = f"{_doubt(chosen)}{pick} {VERB[chosen.modality]} at {span(chosen)}".capitalize()
     text += f': "{chosen.text}"' if chosen.modality != "visual" else ""
     return Partial(text, chosen.support, (chosen,), how="times")
@@ -194,25 +202,6 @@ def _words(
     confidence = lead.support * (0.5 + 0.5 * min(1.0, draft.likelihood))
     how: How = "written" if model.writes_freely else "read" if isinstance(model, LineReader) else "chosen"
     return Partial(draft.text, confidence, used, "", draft.num_tokens_in + draft.num_tokens_out, how)
-
-
-def contradiction(question: str, said: Sequence[Evidence]) -> Evidence | None:
-    """Return the piece that answers to every word of the question as the first one does, but with another value.
-
-    Only figures, times, colours and names are compared, where the question asks for such; and not what a misreading
-    of the screen makes of one and the same text.
-
-    >>> said = [Evidence("v", "speech", at, at, 0.9, f"The ferry leaves at {hour}.") for at, hour in ((1, 9), (5, 11))]
-    >>> contradiction("At what time does the ferry leave?", said).start_s
-    5
-    """
-    alone = [piece for piece in said if not unmet(question, [piece.text])]
-    for piece in alone[1:]:
-        values = [asked_values(each.text, question) for each in (alone[0], piece)]
-        shared = set(content_words(alone[0].text)) & set(content_words(piece.text))
-        if all(values) and not values[0] & values[1] and len(shared) >= len(set(content_words(question)) & shared):
-            return piece
-    return None
 
 
 def _write(model: Writer, sub: SubQuestion, read: list[Evidence]) -> Draft | None:

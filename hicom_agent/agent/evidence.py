@@ -25,7 +25,8 @@ Window = tuple[float, float]  # seconds
 SEEN_FROM = 0.35
 SURELY_SEEN_FROM = 0.45  # below it an answer says "probably"
 Kind = Literal["speech", "texts"]
-Pick = Literal["", "first", "last"]  # of several moments
+Pick = Literal["", "first", "second", "third", "fourth", "fifth", "last"]  # of several moments
+PLACES: dict[Pick, int] = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1}
 KINDS: tuple[Kind, ...] = ("speech", "texts")
 MODALITY: dict[Kind, Modality] = {"speech": "speech", "texts": "text"}
 Row = Utterance | ScreenText
@@ -178,6 +179,16 @@ def take_best(found: list[Evidence]) -> list[Evidence]:
     if best is None or not MENTIONED_FROM <= best.support < READ_FROM:
         return found
     return [replace(piece, support=READ_FROM) if piece is best else piece for piece in found]
+
+
+def take_place(ordered: Sequence[T], pick: Pick) -> T | None:
+    """Return the first, second, ... or last of what is in order; None where there are not so many.
+
+    >>> take_place("abc", "second"), take_place("abc", "last"), take_place("abc", "fourth")
+    ('b', 'c', None)
+    """
+    place = PLACES[pick]
+    return ordered[place] if place < len(ordered) and ordered else None
 
 
 def overlaps(start_s: float, end_s: float, window: Window) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hicom_agent.agent.compose import VERB, Partial, span, times_word
-from hicom_agent.agent.evidence import Evidence, Pick
+from hicom_agent.agent.evidence import Evidence, Pick, take_place
 from hicom_agent.agent.plan import Kind
 from hicom_agent.agent.temporal import Task
 from hicom_agent.types import Modality, clean_text, shorten
@@ -22,12 +22,17 @@ SAME_S = 0.5  # moments nearer to each other begin together
 
 
 def list_words(pieces: Sequence[Evidence], pick: Pick, sources: Sequence[Modality]) -> Partial:
-    """Return what is said or written, in time order as `pieces` are; or only the first or last of it."""
+    """Return what is said or written, in time order as `pieces` are; or only the first, second, ... or last of it."""
     if not pieces:
         return nothing_told(sources)
-    shown = [pieces[0] if pick == "first" else pieces[-1]] if pick else list(pieces[:MAX_LISTED])
+    shown = list(pieces[:MAX_LISTED])
     if pick:
-        shown = _together(pieces, shown[0])
+        heads = [piece for i, piece in enumerate(pieces) if i == 0 or not _is_beside(piece, pieces[i - 1])]
+        head = take_place(heads, pick)
+        if head is None:
+            told = f"I found only {len(heads)} such {'thing' if len(heads) == 1 else 'things'}: {quote_each(shown)}"
+            return Partial(told, 0.6, tuple(shown), "not seen", how="listed")
+        shown = _together(pieces, head)
     more = f" and {len(pieces) - len(shown)} more" if not pick and len(pieces) > len(shown) else ""
     return Partial(quote_each(shown) + more, min(piece.support for piece in shown), tuple(shown), how="listed")
 
@@ -54,7 +59,9 @@ def list_times(kind: Kind, pieces: Sequence[Evidence], pick: Pick, sources: Sequ
             runs[-1] = (runs[-1][0], max(runs[-1][1], piece.end_s))
         else:
             runs.append((piece, piece.end_s))
-    runs = runs[:1] if pick == "first" else runs[-1:] if pick == "last" else runs
+    if pick:
+        chosen = take_place(runs, pick)
+        runs = [chosen] if chosen is not None else runs
     told = ", ".join(span(replace(first, end_s=end_s)) for first, end_s in runs[:MAX_SPANS])
     told += f" and {len(runs) - MAX_SPANS} more" if len(runs) > MAX_SPANS else ""
     total_s = sum(end_s - first.start_s for first, end_s in runs)
@@ -71,7 +78,7 @@ def list_times(kind: Kind, pieces: Sequence[Evidence], pick: Pick, sources: Sequ
 def _together(pieces: Sequence[Evidence], one: Evidence) -> list[Evidence]:
     """Return what belongs to a piece: all that comes on the screen with it, or what is said in one go from it on."""
     if one.modality == "text":
-        return [p for p in pieces if p.modality == "text" and abs(p.start_s - one.start_s) <= SAME_S]
+        return [piece for piece in pieces if _is_beside(piece, one)]
     said, num_chars = [one], len(one.text)
     for piece in (p for p in pieces if p.modality == "speech" and p.start_s > one.start_s):
         num_chars += len(piece.text)
@@ -79,6 +86,12 @@ def _together(pieces: Sequence[Evidence], one: Evidence) -> list[Evidence]:
             break
         said.append(piece)
     return said
+
+
+def _is_beside(piece: Evidence, other: Evidence) -> bool:
+    """Tell whether two pieces are words that come on the screen together, such as the lines of a card."""
+    written = piece.modality == other.modality == "text"
+    return written and abs(piece.start_s - other.start_s) <= SAME_S
 
 
 def name_mention(partial: Partial, words: Sequence[Evidence], sources: Sequence[Modality]) -> Partial:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hicom_agent.agent.compose import NAMED_FROM, VERB, Partial
-from hicom_agent.agent.evidence import KINDS, MODALITY, Evidence, Kind, Pick, Window, read_words
+from hicom_agent.agent.evidence import KINDS, MODALITY, Evidence, Kind, Pick, Window, read_words, take_place
 from hicom_agent.agent.film import Encoder, Film
 from hicom_agent.agent.sight import strength
 from hicom_agent.types import Clip, clean_text, shorten, timecode
@@ -105,7 +105,8 @@ def spread_clips(film: Film, window: Window, pick: Pick = "") -> list[int]:
 
 def _choose(clips: Sequence[Clip], window: Window, pick: Pick) -> list[Stretch]:
     stretches = split_film(clips, window, len(clips) if pick else STRETCHES) if clips else []
-    return stretches[:1] if pick == "first" else stretches[-1:] if pick == "last" else stretches
+    chosen = take_place(stretches, pick) if pick else None
+    return [chosen] if chosen is not None else stretches
 
 
 def show_clips(film: Film, clips: Sequence[Clip], support: float) -> tuple[Evidence, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hicom_agent.agent.clock import CLOCK, read_clock
-from hicom_agent.agent.evidence import ALWAYS, Pick, Window
+from hicom_agent.agent.evidence import ALWAYS, PLACES, Pick, Window
 from hicom_agent.agent.plan import understand
 from hicom_agent.agent.whole import FILM, is_thing_alone
 
@@ -67,19 +67,20 @@ _MEANWHILE = re.compile(  # "What is said while the rocket is shown?", "What is 
 _BETWEEN = re.compile(r"^(.*?),? ?\b(?:in )?between (.+?) and (.+)$", re.IGNORECASE)
 _RELATED = re.compile(rf"^(.+?),? {_SOON}(before|after|until|once|following) (.+)$", re.IGNORECASE)
 _RELATED_AHEAD = re.compile(rf"^{_SOON}(before|after|until|once|following) (.+?), (.+)$", re.IGNORECASE)
-_TIME_PICK = re.compile(r"\s*\b(?:for|at) the (?:very )?(first|last|final) (?:time|moment)\b", re.IGNORECASE)
+_PLACE = r"(first|second|third|fourth|fifth|last|final)"
+_TIME_PICK = re.compile(rf"\s*\b(?:for|at) the (?:very )?{_PLACE} (?:time|moment)\b", re.IGNORECASE)
 _SHOWABLE = r"time|moment|things?|words?|texts?|titles?|lines?|sentences?|signs?|cards?|slides?|captions?|scenes?"
 _PICK = re.compile(
-    rf"\b(?:very )?(first|last|final)\b"
+    rf"\b(?:very )?{_PLACE}\b"
     rf"(?= (?:{_SHOWABLE}|{_SHOWN}|{_COMES}|visible|mention|appearance|appear|shown|come)\b)",
     re.IGNORECASE,
 )
 _PICK_LAST_WORD = re.compile(r" (?:very )?(first|last)(?:\s+in the film)?$", re.IGNORECASE)
 _PICK_THING = re.compile(
-    r"(?<=\bthe )(?:very )?(first|last|final) (?=\w+ (?:is |was |be )?(?:seen|shown|visible|appear))", re.IGNORECASE
+    rf"(?<=\bthe )(?:very )?{_PLACE} (?=\w+ (?:is |was |be )?(?:seen|shown|visible|appear))", re.IGNORECASE
 )
 _PICKS = (_TIME_PICK, _PICK, _PICK_THING, _PICK_LAST_WORD)
-_PICK_SEEN = re.compile(r"(?<=\bthe )(?:very )?(first|last|final) (?=\w)", re.IGNORECASE)  # of what can only be seen
+_PICK_SEEN = re.compile(rf"(?<=\bthe )(?:very )?{_PLACE} (?=\w)", re.IGNORECASE)  # of what can only be seen
 _TELLS = re.compile(  # "before she talks about the train"
     r"^(?:(?:she|he|they|someone|somebody|the (?:narrator|speaker|voice|man|woman|lady)) )?"
     r"(?:(?:talk|speak)(?:s|ed|ing)? (?:about|of)|spoke (?:about|of)|mention(?:s|ed|ing)?) ",
@@ -151,7 +152,7 @@ def read_pick(text: str) -> tuple[Pick, str]:
         return "", text
     word = next(word for word in found.groups() if word)
     rest = re.sub(r"\s+", " ", f"{text[: found.start()]} {text[found.end() :]}").strip()
-    return ("first" if word.lower() == "first" else "last"), rest
+    return next((place for place in PLACES if place == word.lower()), "last"), rest
 
 
 def _read_order(text: str) -> Task | None:
@@ -241,7 +242,5 @@ def anchor_question(text: str) -> tuple[str, Pick]:
     >>> anchor_question("the last card")
     ('When is the card', 'last')
     """
-    pick, rest = (
-        read_pick(f"{text} shown") if re.match(r"(?:the )?(?:very )?(?:first|last|final)\b", text) else ("", text)
-    )
+    pick, rest = read_pick(f"{text} shown") if re.match(rf"(?:the )?(?:very )?{_PLACE}\b", text) else ("", text)
     return f"When is {_event(rest)}", pick

@@ -235,3 +235,13 @@ def test_time_that_is_up_is_said_and_not_taken_for_an_absence(store: Store, enco
     agent = Agent(store, encoder, Readers(lambda: pytest.fail("no words are needed")))
     answer = agent.ask(VIDEO, "What is said after the ferry sign?", Budget(until_s=0.0))
     assert answer.reason == "out of budget" and "time was up" in answer.spend.note and "budget" in answer.answer
+
+
+def test_the_second_or_third_of_several_is_told_and_too_few_is_said(ask: Callable[[str], Answer]) -> None:
+    assert cited(ask("What is the second card?")) == [20]
+    assert cited(ask("What is written on the third card?")) == [60]
+    assert cited(ask("When is a chapter shown for the second time?")) == [60]
+    missing = ask("What is the fifth card?")
+    assert missing.abstained and missing.answer.startswith("I found only 4 such things: ")
+    third = ask("When is the title of a chapter shown for the third time?")
+    assert third.abstained and third.answer.startswith("I found it only twice: ")
