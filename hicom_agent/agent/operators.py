@@ -27,12 +27,10 @@ def list_words(pieces: Sequence[Evidence], pick: Pick, sources: Sequence[Modalit
         return nothing_told(sources)
     shown = list(pieces[:MAX_LISTED])
     if pick:
-        heads = [piece for i, piece in enumerate(pieces) if i == 0 or not _is_beside(piece, pieces[i - 1])]
-        head = take_place(heads, pick)
-        if head is None:
-            told = f"I found only {len(heads)} such {'thing' if len(heads) == 1 else 'things'}: {quote_each(shown)}"
-            return Partial(told, 0.6, tuple(shown), "not seen", how="listed")
-        shown = _together(pieces, head)
+        chosen = take_place(_units(pieces), pick)
+        if chosen is None:
+            return _too_few(len(_units(pieces)), shown)
+        shown = chosen if chosen[0].modality == "text" else _together(pieces, chosen[0])
     more = f" and {len(pieces) - len(shown)} more" if not pick and len(pieces) > len(shown) else ""
     return Partial(quote_each(shown) + more, min(piece.support for piece in shown), tuple(shown), how="listed")
 
@@ -50,7 +48,7 @@ def nothing_told(sources: Sequence[Modality]) -> Partial:
 
 
 def list_times(kind: Kind, pieces: Sequence[Evidence], pick: Pick, sources: Sequence[Modality]) -> Partial:
-    """Return when anything is said or written at all, or that it is; or only the first or last time."""
+    """Return when anything is said or written at all, or that it is; or only the first, second, ... or last time."""
     if not pieces:
         return nothing_told(sources)
     runs: list[tuple[Evidence, float]] = []  # the first piece of each, and how long they go on
@@ -61,7 +59,9 @@ def list_times(kind: Kind, pieces: Sequence[Evidence], pick: Pick, sources: Sequ
             runs.append((piece, piece.end_s))
     if pick:
         chosen = take_place(runs, pick)
-        runs = [chosen] if chosen is not None else runs
+        if chosen is None:
+            return _too_few(len(runs), pieces)
+        runs = [chosen]
     told = ", ".join(span(replace(first, end_s=end_s)) for first, end_s in runs[:MAX_SPANS])
     told += f" and {len(runs) - MAX_SPANS} more" if len(runs) > MAX_SPANS else ""
     total_s = sum(end_s - first.start_s for first, end_s in runs)
@@ -75,10 +75,27 @@ def list_times(kind: Kind, pieces: Sequence[Evidence], pick: Pick, sources: Sequ
     return Partial(texts.get(kind, f"Something is {verbs} at {told}"), 1.0, used, how="listed")
 
 
+def _units(pieces: Sequence[Evidence]) -> list[list[Evidence]]:
+    """Return pieces by what is one: all that comes on the screen together, such as the lines of a card; each saying."""
+    units: list[list[Evidence]] = []
+    card: list[Evidence] = []
+    for piece in pieces:
+        if piece.modality == "text" and card and piece.start_s - card[-1].start_s <= SAME_S:
+            card.append(piece)
+            continue
+        units.append([piece])
+        card = units[-1] if piece.modality == "text" else card
+    return units
+
+
+def _too_few(num: int, pieces: Sequence[Evidence]) -> Partial:
+    """Return that there are fewer than the question counts."""
+    told = f"I found only {num} such {'thing' if num == 1 else 'things'}: {quote_each(pieces[:MAX_LISTED])}"
+    return Partial(told, 0.6, tuple(pieces[:MAX_LISTED]), "not seen", how="listed")
+
+
 def _together(pieces: Sequence[Evidence], one: Evidence) -> list[Evidence]:
-    """Return what belongs to a piece: all that comes on the screen with it, or what is said in one go from it on."""
-    if one.modality == "text":
-        return [piece for piece in pieces if _is_beside(piece, one)]
+    """Return what is said in one go from a piece on."""
     said, num_chars = [one], len(one.text)
     for piece in (p for p in pieces if p.modality == "speech" and p.start_s > one.start_s):
         num_chars += len(piece.text)
@@ -86,12 +103,6 @@ def _together(pieces: Sequence[Evidence], one: Evidence) -> list[Evidence]:
             break
         said.append(piece)
     return said
-
-
-def _is_beside(piece: Evidence, other: Evidence) -> bool:
-    """Tell whether two pieces are words that come on the screen together, such as the lines of a card."""
-    written = piece.modality == other.modality == "text"
-    return written and abs(piece.start_s - other.start_s) <= SAME_S
 
 
 def name_mention(partial: Partial, words: Sequence[Evidence], sources: Sequence[Modality]) -> Partial:

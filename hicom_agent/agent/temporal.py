@@ -11,19 +11,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hicom_agent.agent.clock import CLOCK, read_clock
-from hicom_agent.agent.evidence import ALWAYS, PLACES, Pick, Window
+from hicom_agent.agent.evidence import ALWAYS, Pick, Window
+from hicom_agent.agent.picks import COMES, FILMIC, SHOWN, STARTS_WITH_PICK, is_filmic, read_pick
 from hicom_agent.agent.plan import understand
-from hicom_agent.agent.whole import FILM, is_thing_alone
+from hicom_agent.agent.whole import FILM
 
 Relation = Literal["before", "after", "during"]
 Claim = Literal["before", "after", "either"]
 
-_FILMIC = re.compile(
-    r"\b(?:sa(?:y|ys|id)|tells?|told|mention(?:s|ed)?|speaks?|spoken|talks?|hear[sd]?|written|read[s]?|shown?|shows|"
-    r"se(?:e|en|es)|appears?|appeared|visible|comes?|came|happens?|happened|next|there|look(?:s|ed)? like|on[- ]screen|"
-    r"on the screen|film|video|clip|footage|titles?|captions?|signs?|cards?|slides?|subtitles?|scenes?)\b",
-    re.IGNORECASE,
-)
 _TOLD = re.compile(  # "Is there a bench between the tree and the house?" asks of a place
     r"\b(?:sa(?:y|ys|id)|mention(?:s|ed)?|hear[sd]?|written|reads?|happens?|happened|shown|appears?|comes?)\b",
     re.IGNORECASE,
@@ -40,22 +35,20 @@ _NO_EVENT = re.compile(
     r"|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b)",
     re.IGNORECASE,
 )
-_SHOWN = r"(?:shown|seen|said|written|mentioned|visible|heard|on (?:the )?screen|in view|introduced)"
-_COMES = r"(?:comes?|came|appears?|appeared|happens?|happened|occurs?|shows? up|starts?)"
 _SOON = r"(?:(?:right|just|shortly|immediately|directly|soon|only) )?"
 _ASKS_OF = r"(?:does|do|did|can) (?:the )?\w+ (?:mention|say|see|hear|show|talk about|speak of)"
 _WHICH_FIRST = re.compile(
     rf"^(?:what|which|who)(?: (?:of (?:these|the two|them)|one|thing|event))?\s+"
-    rf"(?:{_COMES}|(?:is|was|are|were)(?: {_SHOWN})?|{_ASKS_OF})"
+    rf"(?:{COMES}|(?:is|was|are|were)(?: {SHOWN})?|{_ASKS_OF})"
     r"\s+(first|last|earlier|later|second)\s*[,:;]?\s+(?:in the \w+[,:]? )?(.+?),? or (.+)$",
     re.IGNORECASE,
 )
 _IS_BEFORE = re.compile(
-    rf"^(?:does|do|did|is|are|was|were) (?!there\b)(.+?)(?: (?:{_COMES}|{_SHOWN}|be))* {_SOON}(before|after) (.+)$",
+    rf"^(?:does|do|did|is|are|was|were) (?!there\b)(.+?)(?: (?:{COMES}|{SHOWN}|be))* {_SOON}(before|after) (.+)$",
     re.IGNORECASE,
 )
 _BEFORE_OR_AFTER = re.compile(
-    rf"^(?:does|do|did|is|are|was|were) (?!there\b)(.+?)(?: (?:{_COMES}|{_SHOWN}|be))*"
+    rf"^(?:does|do|did|is|are|was|were) (?!there\b)(.+?)(?: (?:{COMES}|{SHOWN}|be))*"
     r" (?:(?:before or after|after or before) (.+)|(?:before|after) (.+?),? or (?:before|after)(?: it| that| them)?)$",
     re.IGNORECASE,
 )
@@ -67,20 +60,6 @@ _MEANWHILE = re.compile(  # "What is said while the rocket is shown?", "What is 
 _BETWEEN = re.compile(r"^(.*?),? ?\b(?:in )?between (.+?) and (.+)$", re.IGNORECASE)
 _RELATED = re.compile(rf"^(.+?),? {_SOON}(before|after|until|once|following) (.+)$", re.IGNORECASE)
 _RELATED_AHEAD = re.compile(rf"^{_SOON}(before|after|until|once|following) (.+?), (.+)$", re.IGNORECASE)
-_PLACE = r"(first|second|third|fourth|fifth|last|final)"
-_TIME_PICK = re.compile(rf"\s*\b(?:for|at) the (?:very )?{_PLACE} (?:time|moment)\b", re.IGNORECASE)
-_SHOWABLE = r"time|moment|things?|words?|texts?|titles?|lines?|sentences?|signs?|cards?|slides?|captions?|scenes?"
-_PICK = re.compile(
-    rf"\b(?:very )?{_PLACE}\b"
-    rf"(?= (?:{_SHOWABLE}|{_SHOWN}|{_COMES}|visible|mention|appearance|appear|shown|come)\b)",
-    re.IGNORECASE,
-)
-_PICK_LAST_WORD = re.compile(r" (?:very )?(first|last)(?:\s+in the film)?$", re.IGNORECASE)
-_PICK_THING = re.compile(
-    rf"(?<=\bthe )(?:very )?{_PLACE} (?=\w+ (?:is |was |be )?(?:seen|shown|visible|appear))", re.IGNORECASE
-)
-_PICKS = (_TIME_PICK, _PICK, _PICK_THING, _PICK_LAST_WORD)
-_PICK_SEEN = re.compile(rf"(?<=\bthe )(?:very )?{_PLACE} (?=\w)", re.IGNORECASE)  # of what can only be seen
 _TELLS = re.compile(  # "before she talks about the train"
     r"^(?:(?:she|he|they|someone|somebody|the (?:narrator|speaker|voice|man|woman|lady)) )?"
     r"(?:(?:talk|speak)(?:s|ed|ing)? (?:about|of)|spoke (?:about|of)|mention(?:s|ed|ing)?) ",
@@ -88,7 +67,7 @@ _TELLS = re.compile(  # "before she talks about the train"
 )
 _TAIL = re.compile(
     rf"(?:,? (?:in|of) the {FILM}| (?:is|was|are|were|has been|have been)(?: \w+)? (?:gone|over|finished)"
-    rf"| (?:is|was|are|were|has been|have been) {_SHOWN}| {_COMES}(?: up)?| {_SHOWN})$",
+    rf"| (?:is|was|are|were|has been|have been) {SHOWN}| {COMES}(?: up)?| {SHOWN})$",
     re.IGNORECASE,
 )
 
@@ -139,22 +118,6 @@ def read_task(question: str, duration_s: float) -> Task:
     return Task(text, asked, window, anchors, pick)
 
 
-def read_pick(text: str) -> tuple[Pick, str]:
-    """Return which of several moments is meant, and the text without that word.
-
-    >>> read_pick("When is a car seen for the last time"), read_pick("Who won the first prize")
-    (('last', 'When is a car seen'), ('', 'Who won the first prize'))
-    """
-    sub = understand(text)
-    patterns = (*_PICKS, _PICK_SEEN) if (sub.kind, sub.sources) == ("when", ("visual",)) else _PICKS
-    found = next((match for pattern in patterns if (match := pattern.search(text))), None)
-    if found is None or (found.re is _PICK_LAST_WORD and not _is_filmic(text)):
-        return "", text
-    word = next(word for word in found.groups() if word)
-    rest = re.sub(r"\s+", " ", f"{text[: found.start()]} {text[found.end() :]}").strip()
-    return next((place for place in PLACES if place == word.lower()), "last"), rest
-
-
 def _read_order(text: str) -> Task | None:
     found = _WHICH_FIRST.match(text)
     if found:
@@ -177,14 +140,14 @@ def _read_anchors(text: str) -> tuple[tuple[Anchor, ...], str]:
         return (Anchor("after", _event(found[2])), Anchor("before", _event(found[3]))), found[1]
     found = _MEANWHILE.match(text)
     event = found[3] or "then" if found else ""  # "when it rains" is part of what is told
-    if found and _TOLD_THERE.search(found[1]) and _is_event(event) and (not found[2] or _FILMIC.search(event)):
+    if found and _TOLD_THERE.search(found[1]) and _is_event(event) and (not found[2] or FILMIC.search(event)):
         return (Anchor("during", _event(event)),), found[1]
     ahead = _RELATED_AHEAD.match(text)
     found = _RELATED.match(text)
     main, word, event = (
         (ahead[3], ahead[1], ahead[2]) if ahead else (found[1], found[2], found[3]) if found else ("",) * 3
     )
-    if not main or not _is_event(event) or not _is_filmic(main) or _NO_TIME.search(main):
+    if not main or not _is_event(event) or not is_filmic(main) or _NO_TIME.search(main):
         return (), text
     if word.lower() == "once" and len(event.split()) < 3:
         return (), text
@@ -199,12 +162,7 @@ def asks_of_film(main: str) -> bool:
     (True, False)
     """
     sub = understand(main)
-    return bool(_FILMIC.search(main)) or sub.kind in ("count", "how long", "outline") or sub.sources == ("visual",)
-
-
-def _is_filmic(main: str) -> bool:
-    """Return whether the words before "after" ask of the film, and not of what is told in it."""
-    return bool(_FILMIC.search(main)) or (understand(main).kind != "open" and not is_thing_alone(main))
+    return bool(FILMIC.search(main)) or sub.kind in ("count", "how long", "outline") or sub.sources == ("visual",)
 
 
 def _is_event(text: str) -> bool:
@@ -242,5 +200,5 @@ def anchor_question(text: str) -> tuple[str, Pick]:
     >>> anchor_question("the last card")
     ('When is the card', 'last')
     """
-    pick, rest = read_pick(f"{text} shown") if re.match(rf"(?:the )?(?:very )?{_PLACE}\b", text) else ("", text)
+    pick, rest = read_pick(f"{text} shown") if STARTS_WITH_PICK.match(text) else ("", text)
     return f"When is {_event(rest)}", pick

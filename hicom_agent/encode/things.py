@@ -25,7 +25,7 @@ _PLURALS = {"people": "people", "men": "man", "women": "woman", "children": "chi
 # words that are another word without their s, or no word
 _KEEP = """
 glasses sunglasses jeans trousers pants scissors binoculars bus gas lens grass shorts tights leggings overalls fries
-crisps chips sweets woods rapids weights scales scrubs
+crisps chips sweets woods rapids weights scales scrubs does christmas
 """
 _PREPOSITIONS = """
 in on at through into onto near by from along behind past over under across down up to of inside outside around beside
@@ -39,6 +39,11 @@ mortar chain bucket match spot bar face back park box head glass light watch sta
 bug seal jet bat hand board coat cap wall plant water leaf cook guard drink grill drill lock stable
 rake mop brush sink tap counter stream swallow shower rose cape trailer bin drop wind storm dust steam fan tart litter
 cast sail rail camp lounge harvest thread pet port shell
+"""
+# those of them that are verbs after a name: the man leaves, a dog drinks
+_DOING = """
+swing switch fly drive whistle screw nail hammer ski paddle ring match park back watch turn play sign seal plant water
+leaf cook guard drink drill lock rake mop brush swallow drop sail camp
 """
 # names of classes, or their last words, that mean something else in a question: a slide is no hair slide, AI no sloth
 _OTHERWISE = """
@@ -56,8 +61,8 @@ appear appears appearing come comes coming go goes going drive drives driving ri
 runs running move moves moving show shows present visible seen shown wear wears wearing have has somewhere anywhere ever
 other another
 """
-KEEP, PREPOSITIONS, DOUBTFUL, OTHERWISE, ARTICLES, SHOWING = (
-    frozenset(text.split()) for text in (_KEEP, _PREPOSITIONS, _DOUBTFUL, _OTHERWISE, _ARTICLES, _SHOWING)
+KEEP, PREPOSITIONS, DOUBTFUL, DOING, OTHERWISE, ARTICLES, SHOWING = (
+    frozenset(text.split()) for text in (_KEEP, _PREPOSITIONS, _DOUBTFUL, _DOING, _OTHERWISE, _ARTICLES, _SHOWING)
 )
 
 
@@ -137,8 +142,8 @@ class Vocabulary:
         return ()
 
     def _after_article(self, words: list[str], start: int) -> bool:
-        if (words[start - 1],) in self._classes:
-            return False  # the man leaves, a dog drinks
+        if words[start] in DOING and (words[start - 1],) in self._classes:
+            return False
         return bool(ARTICLES & set(words[max(0, start - 2) : start])) or words[start - 1] in PREPOSITIONS
 
     def _read(self, text: str) -> None:
