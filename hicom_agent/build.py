@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hicom_agent import health, profiles, screen
 from hicom_agent.errors import ModelMissing
 from hicom_agent.settings import Settings
-from hicom_agent.types import Progress, shorten
+from hicom_agent.types import Progress
 
 if TYPE_CHECKING:
     from hicom_agent.agent import Agent, Writer
@@ -166,14 +166,7 @@ class Workspace:
     @property
     def note(self) -> str:
         """Return what the last answer went without and what to do, for an agent; nothing if it had all."""
-        if not self.wanted:
-            return ""
-        if self.why_not:
-            return f"answered without the language model ({shorten(self.why_not, 200)})"
-        from hicom_agent import models
-
-        minutes = models.load_manifest()[self.wanted].convert_minutes
-        return f"the language model is being prepared: ask again in about {minutes} for a shorter answer"
+        return profiles.tell_missing(self.wanted, self.why_not) if self.wanted else ""
 
     @property
     def limits(self) -> Limits:
@@ -218,11 +211,16 @@ class Workspace:
 
     def rank(self, text: str, lines: Sequence[str]) -> Floats | None:
         """Return the log odds that lines bear on a text, [n]; None where the model for it cannot be had."""
-        return self._reranker.score(text, lines) if self._reranker is not None else None
+        try:
+            reranker = self._reranker
+        except ModelMissing:  # the caller does not wait: it is fetched beside its calls
+            self.wanted = self.wanted or profiles.RERANKER
+            return None
+        return reranker.score(text, lines) if reranker is not None else None
 
     @cached_property
     def _reranker(self) -> Reranker | None:
-        return profiles.find_reranker(self.model, self.threads)
+        return profiles.find_reranker(self.model, self.threads, waits=self.waits)
 
     def read_frames(self, path: str, times_s: list[float], side_px: int) -> list[Frame]:
         """Return the frames that the file at `path` shows at `times_s`."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hicom_agent.errors import ModelMissing, SetupError
 from hicom_agent.settings import Settings
+from hicom_agent.types import shorten
 
 if TYPE_CHECKING:
     from hicom_agent.agent import Writer
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hicom_agent.llm.reranker import Reranker
 
 LOG = logging.getLogger(__name__)
+RERANKER = "reranker"
 READER = "qwen-1500m"  # a larger language model that packages carry
 PACKAGED = f"packaged:{READER}"  # it in the place of a chat model
 SPARE_BYTES = 4 * 2**30  # of a GPU's memory, beside the weights: frames, states, what else runs
@@ -125,15 +127,33 @@ def make_reader(weights: Loader, max_visual_tokens: int) -> HIComReader:
     return HIComReader(HIComModel(weights), GuideTokenizer(weights.tower_folder), max_visual_tokens)
 
 
-def find_reranker(find_model: Callable[[str], Path], threads: int) -> Reranker | None:
-    """Return what reads a line together with the question, or None, and say so, where it cannot be had."""
+def find_reranker(find_model: Callable[[str], Path], threads: int, *, waits: bool = True) -> Reranker | None:
+    """Return what reads a line together with the question, or None, and say so, where it cannot be had.
+
+    Raises ModelMissing for a caller that does not wait for it.
+    """
+    if not is_installed("onnxruntime", "nano"):
+        return None
     from hicom_agent.llm.reranker import Reranker
 
     try:
-        return Reranker(find_model("reranker"), threads=threads)
+        return Reranker(find_model(RERANKER), threads=threads)
     except SetupError as error:
+        if not waits and isinstance(error, ModelMissing):
+            raise
         LOG.warning("lines are not read together with the question: %s", error.line)
         return None
+
+
+def tell_missing(wanted: str, why_not: str) -> str:
+    """Return what an answer went without and what to do, for an agent."""
+    if why_not:
+        return f"answered without the language model ({shorten(why_not, 200)})"
+    from hicom_agent import models
+
+    minutes = models.load_manifest()[wanted].convert_minutes
+    better = "better" if wanted == RERANKER else "shorter"
+    return f"the model {wanted} is being prepared: ask again in about {minutes} for a {better} answer"
 
 
 def writer_model(llm: str) -> str:

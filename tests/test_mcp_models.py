@@ -149,3 +149,21 @@ def test_the_end_of_the_server_is_the_end_of_what_it_fetches(store: Path, bare: 
             await until_none_fetches()
 
     anyio.run(main)
+
+
+def test_a_question_does_not_wait_for_the_reranker_and_it_is_fetched_beside(
+    store: Path, nano: Path, bare: Path
+) -> None:
+    (bare / "models" / "reranker").unlink()
+    (bare / "models" / "smollm2").symlink_to(nano / "models" / "smollm2")
+
+    async def main() -> None:
+        async with serve(store, bare) as client:
+            with FileLock(bare / "models" / "reranker.lock"):
+                answer = await ask(client, max_seconds=120)
+                assert not answer["abstained"] and "reranker is being prepared: ask again" in answer["next"]
+                (bare / "models" / "reranker").symlink_to(nano / "models" / "reranker")
+            await until_none_fetches()
+            assert "prepared" not in (await ask(client))["next"] and not fetchers()
+
+    anyio.run(main)

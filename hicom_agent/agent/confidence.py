@@ -27,14 +27,14 @@ How = Literal[
 ]
 CURVES: dict[How, tuple[float, float]] = {  # way: constant, factor of the logarithm of the raw odds
     "unseen": (-0.39, 0.1),  # 90 of 199 right
-    "read in vain": (0.53, 0.06),  # 89 of 133, with a model that reads lines again
+    "read in vain": (0.5, 0.09),  # 86 of 126, with a model that reads lines again
     "told apart": (0.47, 0.53),  # 1 of 1
     "named": (1.02, 0.3),  # 2 of 3
     "times": (0.79, 0.17),  # 53 of 68
     "whether": (2.15, 0.68),  # 22 of 22
     "quoted": (0.3, 0.54),  # 4 of 6
     "chosen": (1.46, 0.89),  # 179 of 228
-    "read": (0.38, 0.8),  # 230 of 264, with the same
+    "read": (-0.04, 0.9),  # 229 of 266, with the same
     "written": (1.26, 0.31),  # none: the curve of all
     "viewed": (1.26, 0.31),  # none
     "listed": (1.98, 0.74),  # 41 of 41

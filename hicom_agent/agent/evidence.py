@@ -36,6 +36,7 @@ Rank = Callable[[str, Sequence[str]], "Floats | None"]  # log odds that lines be
 T = TypeVar("T")
 Key = TypeVar("Key", str, tuple[str, int])
 RANKED, RANKED_FROM = 24, 0.03  # lines read together with the question, likeliest first; support that they need
+LABELS = 6  # sentences of a line that are read one by one with the question
 TERSE = -3.0  # log odds of a label that answers in two words ("Children: free"); below it lines do not differ
 SENTENCES_OF = 12  # likeliest lines whose sentences are read one by one
 SENTENCE_CHARS = 4
@@ -139,7 +140,10 @@ def rank_scores(asked: Asked, pieces: Sequence[Evidence]) -> list[float] | None:
     """Return the log odds that each line bears on what is asked, as its best sentence does; None without a model."""
     if asked.rank is None or not pieces:
         return None
-    told = [[piece.text] if asked.topical else [piece.text, *_under_heading(piece.text)] for piece in pieces]
+    told = [
+        [piece.text] if asked.topical else [piece.text, *_under_heading(piece.text)] for piece in pieces[:SENTENCES_OF]
+    ]
+    told += [[piece.text] for piece in pieces[SENTENCES_OF:]]
     scores = asked.rank(asked.about if asked.topical else asked.text, [text for texts in told for text in texts])
     if scores is None:
         return None
@@ -169,7 +173,7 @@ def _under_heading(text: str) -> list[str]:
     >>> _under_heading("Boat rental. Closed on Mondays")
     ['Boat rental.', 'Closed on Mondays', 'Boat rental. Closed on Mondays']
     """
-    parts = _parts(text)
+    parts = _parts(text)[:LABELS]
     return [*parts, *(f"{parts[0]} {part}" for part in parts[1:])]
 
 
@@ -182,11 +186,7 @@ def take_best(found: list[Evidence]) -> list[Evidence]:
 
 
 def take_place(ordered: Sequence[T], pick: Pick) -> T | None:
-    """Return the first, second, ... or last of what is in order; None where there are not so many.
-
-    >>> take_place("abc", "second"), take_place("abc", "last"), take_place("abc", "fourth")
-    ('b', 'c', None)
-    """
+    """Return the first, second, ... or last of what is in order; None where there are not so many."""
     place = PLACES[pick]
     return ordered[place] if place < len(ordered) and ordered else None
 

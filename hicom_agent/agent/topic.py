@@ -20,12 +20,17 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 
-_CARD = r"(?:signs?|cards?|notices?|labels?|posters?|banners?|slides?|captions?|boards?|plaques?)"
+_CARD = r"(?:signs?|cards?|notices?|labels?|posters?|banners?|captions?|(?:notice|bulletin|score)boards?|plaques?)"
 _LIST = r"(?:recipes?|menus?|time ?tables?|price lists?|schedules?|programmes?)"
+_NAME = (  # of a card: neither its place among others, nor what only stands near it
+    r"(?!(?:first|second|third|fourth|fifth|last|next|title|end|same|other|previous|following|opening|closing|top|bottom"
+    r"|left|right|new|credit|playing|memory|post|with|holding|on|of|in|at|by|and|a|an|the|text|words?)\b)[\w-]+ "
+)
 _ON_CARD = re.compile(
     r"(?:(?:and )?what (?:else )?(?:(?:is|was|are|stands?) (?:written |printed |listed )?on|(?:do|does|did))|describe"
-    rf"|read(?: out| aloud)?|quote) (?:the|that|this) (?!(?:first|second|third|last|next|title|end|same)\b)"
-    rf"(?:((?:[\w'-]+ ){{1,3}}){_CARD}|((?:[\w'-]+ ){{0,2}}{_LIST}))(?: (?:say|tell|read|show|list)(?: us| me)?)?",
+    r"|(?:please )?read(?: out| aloud)?|quote) (?:the|that|this)"
+    rf" (?:((?:{_NAME}){{1,3}}){_CARD}|((?:{_NAME}){{0,2}}{_LIST}))"
+    r"(?: (?:say|tell|read|show|list)(?: us| me)?)?(?: aloud| out)?",
     re.IGNORECASE,
 )
 

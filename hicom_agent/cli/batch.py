@@ -146,10 +146,11 @@ def _fetch_models(work: Workspace) -> None:
     if work.hicom is None:
         speech = ["whisper-base"] if settings.speech else []
         words = [writer_model(settings.llm)] if settings.llm in ("", PACKAGED) else []
-        for name in ["lite0", "minilm", "imagenet-labels", "reranker", *speech, *words]:
+        for name in ["lite0", "minilm", "imagenet-labels", *speech, *words]:
             work.model(name)
     if settings.llm not in ("", PACKAGED):
         _ = work.writer
+    work.rank("", [])
 
 
 def _make_workers(terms: Terms, num: int, ray: str) -> Workers:
