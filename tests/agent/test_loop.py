@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -245,3 +246,22 @@ def test_the_second_or_third_of_several_is_told_and_too_few_is_said(ask: Callabl
     assert missing.abstained and missing.answer.startswith("I found only 4 such things: ")
     third = ask("When is the title of a chapter shown for the third time?")
     assert third.abstained and third.answer.startswith("I found it only twice: ")
+
+
+def test_the_lines_of_a_card_are_one_also_where_something_is_said_between_them(
+    encoder: NanoEncoder, readers: Readers, tmp_path: Path
+) -> None:
+    cards = [
+        ScreenText(1.0, 5, "Beware of the dog"),
+        ScreenText(1.4, 5, "Ring twice"),
+        ScreenText(1.8, 5, "No cold callers"),
+        ScreenText(9.0, 12, "Gate 4"),
+    ]
+    with Store.open(tmp_path, write=True) as store:
+        record = make(encoder, [Utterance(1.2, 2, "Mind the step.")])
+        vectors = {**record.vectors, "texts": encoder.encode_texts([card.text for card in cards])}
+        store.commit(replace(record, texts=cards, vectors=vectors))
+        agent = Agent(store, encoder, readers)
+        assert cited(agent.ask(VIDEO, "What does the first card say?")) == [1.0, 1.4, 1.8]
+        assert cited(agent.ask(VIDEO, "What does the second card say?")) == [9.0]
+        assert agent.ask(VIDEO, "Is something written for the fifth time?").abstained

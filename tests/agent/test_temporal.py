@@ -107,3 +107,26 @@ def test_that_means_what_was_asked_before_and_the_last_card_is_one_of_many() -> 
     assert read_task("What is said after that?", LENGTH_S).anchors[0].is_answer_before
     assert not Anchor("after", "the sign").is_answer_before
     assert anchor_question("the last card") == ("When is the card", "last")
+
+
+@pytest.mark.parametrize(
+    ("question", "pick", "rest"),
+    [
+        ("What is the third card?", "third", "What is the card"),
+        ("When is the cat shown for the second time?", "second", "When is the cat shown"),
+        ("When is the dog seen a second time?", "second", "When is the dog seen"),
+        ("For the second time, when is the ferry shown?", "second", "when is the ferry shown"),
+        ("When is the second dog seen?", "second", "When is the dog seen"),
+        ("What is the second thing you need?", "", "What is the second thing you need"),
+        ("What is the second word on the ferry sign?", "", "What is the second word on the ferry sign"),
+        ("What happens in the second scene?", "", "What happens in the second scene"),
+        ("What do the second and third cards say?", "", "What do the second and third cards say"),
+        ("At what second does the cat appear?", "", "At what second does the cat appear"),
+        ("When is the second floor shown?", "", "When is the second floor shown"),
+    ],
+)
+def test_second_to_fifth_count_moments_and_cards_only_where_nothing_else_is_meant(
+    question: str, pick: str, rest: str
+) -> None:
+    task = read_task(question, 100)
+    assert (task.pick, task.text) == (pick, rest)

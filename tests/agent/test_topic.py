@@ -53,3 +53,19 @@ def test_what_is_not_seen_but_spoken_of_is_declined_with_the_line() -> None:
     assert told.text == 'I did not see it, but it is said at 00:00:10-00:00:13: "The red suitcase is here."'
     assert name_mention(declined, [line(10, "A case.", 0.5)], ("visual",)) == declined
     assert name_mention(declined, [spoken], ("speech", "visual")) == declined
+
+
+@pytest.mark.parametrize(
+    ("question", "topic"),
+    [
+        ("What is written on the ferry sign?", "the ferry"),
+        ("Please read out the ferry sign", "the ferry"),
+        ("What does the pancake recipe say?", "the pancake recipe"),
+        ("What is on the cutting board?", ""),
+        ("Describe the water slide", ""),
+        ("What does the man with the sign say?", ""),
+        ("What does the other sign say?", ""),
+    ],
+)
+def test_a_card_that_is_named_is_read_out_and_nothing_else_is_taken_for_one(question: str, topic: str) -> None:
+    assert asks_topic(question) == topic

@@ -125,6 +125,8 @@ def test_names_of_classes_that_mean_something_else_are_not_taken() -> None:
         ("ties", "tie"),
         ("cookies", "cookie"),
         ("shorts", "shorts"),
+        ("does", "does"),
+        ("christmas", "christmas"),
     ],
 )
 def test_singulars(word: str, expected: str) -> None:
