@@ -40,7 +40,7 @@ def interrupt(command: list[str], when: str) -> str:
 
 @pytest.fixture(scope="module")
 def film(nano: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_video(tmp_path_factory.mktemp("films") / "long talk.mp4", seconds=600, fps=5)
+    return make_video(tmp_path_factory.mktemp("films") / "long talk.mp4", seconds=1200, fps=5)
 
 
 def test_an_interrupted_index_says_that_it_goes_on_and_is_named(
