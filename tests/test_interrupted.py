@@ -19,10 +19,19 @@ pytestmark = [pytest.mark.weights, pytest.mark.slow]
 TOLD = "hicom-agent: interrupted; the same command goes on from there"
 
 
+def heed_interrupts() -> None:
+    """Undo what a shell does to commands in its background: they, and what they start, do not hear Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupt(command: list[str], when: str) -> str:
     """Run a command, press Ctrl-C once its messages hold `when`, and return its messages."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "hicom_agent", *command], stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "hicom_agent", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
     assert process.stderr is not None
     told = []
@@ -40,7 +49,7 @@ def interrupt(command: list[str], when: str) -> str:
 
 @pytest.fixture(scope="module")
 def film(nano: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_video(tmp_path_factory.mktemp("films") / "long talk.mp4", seconds=1200, fps=5)
+    return make_video(tmp_path_factory.mktemp("films") / "long talk.mp4", seconds=600, fps=5)
 
 
 def test_an_interrupted_index_says_that_it_goes_on_and_is_named(
