@@ -17,8 +17,9 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,12 +31,11 @@ from hicom_agent.agent.confidence import log_odds
 from hicom_agent.agent.evidence import (
     KINDS,
     MODALITY,
-    RANKED,
-    RANKED_FROM,
     Asked,
     Evidence,
     Kind,
     find_words,
+    likely_lines,
     nearest_sentences,
     rank_scores,
 )
@@ -262,37 +262,35 @@ def gather_read(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def gather_rank(work: Workspace, *, topical: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the same of the lines that are read together with a question, or with a thing they may be about."""
     seen, answers, number = [], [], []
-    if topical:
-        for film in load_films("tuning"):
-            for name, at, lines in find_mentions(work, film, film["mentions"], ranked=False):
-                _add_ranked(work, understand(anchor_question(name)[0]), lines, seen, topical=True)
-                likely = lines[: len(seen) - len(answers)]
-                answers += [is_at(line, at) for line in likely]
-                number += [f"{film['name']}|{name}"] * len(likely)
-    else:
-        for case in tuning_cases(work):
-            if case.sub.kind != "open":
-                continue
-            asked = Asked(case.sub.text, work.encoder.encode_texts([case.sub.text])[0], case.sub.about)
-            asked = replace(asked, encode=work.encoder.encode_texts)
-            for kind in KINDS:
-                lines = case.find(kind, asked) if MODALITY[kind] in case.sub.sources else []
-                _add_ranked(work, case.sub, lines, seen, topical=False)
-                likely = lines[: len(seen) - len(answers)]
-                answers += [case.is_answer(line) for line in likely]
-                number += [f"{case.film}|{case.question['text']}"] * len(likely)
+    for name, sub, found, is_answer in _things(work) if topical else _open_questions(work):
+        lines = likely_lines(found)
+        asked = Asked(sub.text, np.zeros(0), sub.thing if topical else sub.about, topical=topical, rank=work.rank)
+        for line, score in zip(lines, rank_scores(asked, lines) or [], strict=True):
+            seen.append((log_odds(line.support), score, 1.0))
+            answers.append(is_answer(line))
+            number.append(name)
     _, which = np.unique(number, return_inverse=True)
     return np.array(seen), np.array(answers, float), which
 
 
-def _add_ranked(
-    work: Workspace, sub: SubQuestion, lines: Sequence[Evidence], seen: list[tuple[float, ...]], *, topical: bool
-) -> None:
-    """Add a row for each line that is likely enough to be read again."""
-    likely = [line for line in lines[:RANKED] if line.support >= RANKED_FROM]
-    asked = Asked(sub.text, np.zeros(0), sub.thing if topical else sub.about, topical=topical, rank=work.rank)
-    for line, score in zip(likely, rank_scores(asked, likely) or [], strict=True):
-        seen.append((log_odds(line.support), score, 1.0))
+Looked = tuple[str, SubQuestion, list[Evidence], Callable[[Evidence], bool]]
+
+
+def _things(work: Workspace) -> Iterator[Looked]:
+    """Yield what is looked for, the lines most likely about it before they are ranked, and which of them are."""
+    for film in load_films("tuning"):
+        for name, at, lines in find_mentions(work, film, film["mentions"], ranked=False):
+            yield f"{film['name']}|{name}", understand(anchor_question(name)[0]), lines, partial(is_at, at=at)
+
+
+def _open_questions(work: Workspace) -> Iterator[Looked]:
+    """Yield the same of questions that lines answer, of each kind of line by itself."""
+    encode = work.encoder.encode_texts
+    for case in tuning_cases(work):
+        asked = Asked(case.sub.text, encode([case.sub.text])[0], case.sub.about, encode=encode)
+        for kind in KINDS if case.sub.kind == "open" else ():
+            if MODALITY[kind] in case.sub.sources:
+                yield f"{case.film}|{case.question['text']}", case.sub, case.find(kind, asked), case.is_answer
 
 
 def gather_mentions(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -124,7 +124,7 @@ def find_words(
 
 def _rank(asked: Asked, found: list[Evidence]) -> list[Evidence]:
     """Return lines, most surely first, with the support that the likeliest have when read with the question."""
-    likely = [piece for piece in found[:RANKED] if piece.support >= RANKED_FROM]
+    likely = likely_lines(found)
     scores = rank_scores(asked, likely)
     if scores is None:
         return found
@@ -136,14 +136,17 @@ def _rank(asked: Asked, found: list[Evidence]) -> list[Evidence]:
     return sorted([*read, *found[len(likely) :]], key=lambda piece: -piece.support)
 
 
+def likely_lines(found: Sequence[Evidence]) -> list[Evidence]:
+    """Return those of lines, most surely first, that are worth reading together with the question."""
+    return [piece for piece in found[:RANKED] if piece.support >= RANKED_FROM]
+
+
 def rank_scores(asked: Asked, pieces: Sequence[Evidence]) -> list[float] | None:
     """Return the log odds that each line bears on what is asked, as its best sentence does; None without a model."""
     if asked.rank is None or not pieces:
         return None
-    told = [
-        [piece.text] if asked.topical else [piece.text, *_under_heading(piece.text)] for piece in pieces[:SENTENCES_OF]
-    ]
-    told += [[piece.text] for piece in pieces[SENTENCES_OF:]]
+    in_parts = 0 if asked.topical else SENTENCES_OF
+    told = [[p.text, *(_under_heading(p.text) if i < in_parts else ())] for i, p in enumerate(pieces)]
     scores = asked.rank(asked.about if asked.topical else asked.text, [text for texts in told for text in texts])
     if scores is None:
         return None

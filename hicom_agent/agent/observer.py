@@ -114,23 +114,18 @@ class Observer:
         return partial
 
     def _from_all(self, wish: Wish, words: list[Evidence]) -> Partial:
-        sub, meter = wish.sub, self.meter
+        sub, meter, viewer = wish.sub, self.meter, self._readers.viewer
         sight = self._look(wish)
         with self._reading():
             partial = compose(sub, _choose(sub, words, sight), self._writer_in_time(), wish.pick)
-            if (
-                self._readers.viewer is not None
-                and sight.looked_at
-                and _is_visual(sub, partial)
-                and not meter.budget.is_over
-            ):
-                partial, seen = view(sub, sight, self.film, self._store, self._encoder, self._readers.viewer())
+            if viewer is not None and sight.looked_at and _is_visual(sub, partial) and not meter.budget.is_over:
+                partial, seen = view(sub, sight, self.film, self._store, self._encoder, viewer())
                 meter.add_view(seen)
         meter.llm_tokens += partial.llm_tokens
         partial = name_mention(partial, words, sub.sources)
         if self._readers.rereads and wish.is_factual and partial.how == "unseen" and words and not meter.budget.is_over:
             partial = replace(partial, how="read in vain")
-        return partial if self._readers.viewer is not None else self._admit(sub, partial)
+        return partial if viewer is not None else self._admit(sub, partial)
 
     def _admit(self, sub: SubQuestion, partial: Partial) -> Partial:
         """Return an answer from pictures as it is, or that they do not tell all that the question asks to be true."""

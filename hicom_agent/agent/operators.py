@@ -27,9 +27,10 @@ def list_words(pieces: Sequence[Evidence], pick: Pick, sources: Sequence[Modalit
         return nothing_told(sources)
     shown = list(pieces[:MAX_LISTED])
     if pick:
-        chosen = take_place(_units(pieces), pick)
+        units = _units(pieces)
+        chosen = take_place(units, pick)
         if chosen is None:
-            return _too_few(len(_units(pieces)), shown)
+            return _too_few(len(units), shown)
         shown = chosen if chosen[0].modality == "text" else _together(pieces, chosen[0])
     more = f" and {len(pieces) - len(shown)} more" if not pick and len(pieces) > len(shown) else ""
     return Partial(quote_each(shown) + more, min(piece.support for piece in shown), tuple(shown), how="listed")

@@ -52,8 +52,10 @@ def read_pick(text: str) -> tuple[Pick, str]:
     sub = understand(text)
     only_seen = (sub.kind, sub.sources) == ("when", ("visual",))
     found = _search((*_PICKS, _PICK_SEEN) if only_seen else _PICKS, text)
-    if found is None or (found.re is _PICK_LAST_WORD and not is_filmic(text)):
-        return _read_nth(text, only_seen=only_seen) if found is None else ("", text)
+    if found is None:
+        return _read_nth(text, only_seen=only_seen)
+    if found.re is _PICK_LAST_WORD and not is_filmic(text):
+        return "", text
     word = next(word for word in found.groups() if word)
     return ("first" if word.lower() == "first" else "last"), _without(found, text)
 
