@@ -190,8 +190,7 @@ def take_best(found: list[Evidence]) -> list[Evidence]:
 
 def take_place(ordered: Sequence[T], pick: Pick) -> T | None:
     """Return the first, second, ... or last of what is in order; None where there are not so many."""
-    place = PLACES[pick]
-    return ordered[place] if place < len(ordered) and ordered else None
+    return ordered[PLACES[pick]] if ordered and PLACES[pick] < len(ordered) else None
 
 
 def overlaps(start_s: float, end_s: float, window: Window) -> bool:
