@@ -265,3 +265,14 @@ def test_the_lines_of_a_card_are_one_also_where_something_is_said_between_them(
         assert cited(agent.ask(VIDEO, "What does the first card say?")) == [1.0, 1.4, 1.8]
         assert cited(agent.ask(VIDEO, "What does the second card say?")) == [9.0]
         assert agent.ask(VIDEO, "Is something written for the fifth time?").abstained
+
+
+def test_a_line_is_surer_under_another_name_where_it_is_read_with_the_question(
+    store: Store, encoder: NanoEncoder, readers: Readers
+) -> None:
+    def best(readers: Readers) -> tuple[float, float]:
+        found = Agent(store, encoder, readers).ask(VIDEO, "When are the opening hours of the port mentioned?")
+        return found.citations[0].start_s, found.citations[0].score
+
+    (at, ranked), (_, plain) = best(readers), best(replace(readers, rank=None))
+    assert at == 10 and ranked > 0.9 > plain
