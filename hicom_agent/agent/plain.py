@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from hicom_agent.agent.whole import FILM, asks_outline, asks_to_find, asks_transcript
+from hicom_agent.agent.edges import name_edges
+from hicom_agent.agent.whole import FILM, asks_outline, asks_to_find, asks_transcript, is_thing_alone
 from hicom_agent.llm.kinds import asked_kinds
 
 _I = re.IGNORECASE
@@ -30,7 +31,9 @@ _TITLE = re.compile(
     rf"|what(?: is|['\u2019]s) (?:the|this) {FILM}(?:['\u2019]s (?:title|name)| called)",
     _I,
 )
-_FILM_EDGE = re.compile(rf"how (?:does|did) (?:the|this) {FILM} (begin|start|open|end|finish|close)", _I)
+_ABOUT_ANOTHER = re.compile(  # "And the rocket?", "What about the rocket?"
+    r"(?:(?:and|but|or|so) )?(?P<about>(?:what|how) about|and|but)\b[ ,]*(?P<thing>(?:the|that|an?|his|her) .+)", _I
+)
 _MOMENTS = re.compile(
     r"(?:please )?(?:(?:can|could|would) you )?(?:please )?(?:(?:give|tell|list|find|show|get)(?: me| us)? )?"
     r"(?:all |the |every )*(?:times?|timestamps?|moments?) (?:when|where|(?:at|in) which) (.+)",
@@ -53,6 +56,8 @@ def put_plainly(question: str) -> str:
     ('the price of a ticket', 'Could you tell me the story?')
     >>> put_plainly("How does the film end?"), put_plainly("What is the video called?")
     ('What happens last?', 'What is the first text written at the beginning of the film?')
+    >>> put_plainly("And the red car?"), put_plainly("And the old man leaves?")
+    ('the red car', 'And the old man leaves?')
     >>> put_plainly("Please tell me when the car is seen, thanks!"), put_plainly("Can you show me the red car?")
     ('when the car is seen', 'Can you show me the red car?')
     """
@@ -60,8 +65,10 @@ def put_plainly(question: str) -> str:
     plain = text.rstrip(" ?!.")
     if _TITLE.fullmatch(plain):
         return "What is the first text written at the beginning of the film?"
-    if edge := _FILM_EDGE.fullmatch(plain):
-        return f"What happens {'first' if edge[1].lower() in ('begin', 'start', 'open') else 'last'}?"
+    if (edge := name_edges(plain)) != plain:
+        return f"{edge}?"
+    if (other := _ABOUT_ANOTHER.fullmatch(plain)) and (is_thing_alone(other["thing"]) or len(other["about"]) > 3):
+        return other["thing"]
     if moments := _MOMENTS.fullmatch(plain):
         return f"when {moments[1]}"
     found = _PREFACE.match(text)

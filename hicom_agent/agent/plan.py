@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hicom_agent.agent.plain import put_plainly
-from hicom_agent.agent.whole import FILM, asks_for_any, asks_outline, asks_to_find, asks_transcript
+from hicom_agent.agent.whole import (
+    FILM,
+    asks_for_any,
+    asks_outline,
+    asks_presence,
+    asks_to_find,
+    asks_transcript,
+)
 from hicom_agent.llm.grounding import content_words
 from hicom_agent.llm.kinds import asked_kinds
 from hicom_agent.types import Modality
@@ -22,6 +29,7 @@ _SPLIT = re.compile(
 _LISTED = re.compile(
     rf", (?={ASKING} (?!{ASKING}\b))(?!(?:when|where|which|who)\b (?:the|an?|it|they|he|she)\b)", re.IGNORECASE
 )
+_AND_ANOTHER = re.compile(r"(.+),? and (?:what|how) about (.+)|(.+), and (?:also )?((?:the|an?) [\w-]+(?: [\w-]+)?)", re.I)
 _IN_FILM = re.compile(rf" in (?:the|this|that) {FILM}$", re.IGNORECASE)
 _ONE = r"(?:an?|the|any) [\w-]+(?: [\w-]+)?"
 _EITHER = re.compile(rf"^((?:is|are|was|were) there|(?:do|can) (?:we|you) see) ({_ONE}),? or ({_ONE})$", re.IGNORECASE)
@@ -54,10 +62,19 @@ _BEFORE_THING = re.compile(
 _COUNT = re.compile(r"\bhow (?:many times|often)\b|\bon how many occasions\b", re.IGNORECASE)
 _LONG = re.compile(r"\bhow (?:long|many (?:seconds|minutes)) (?:is|are|does|do|was|were|did)\b", re.IGNORECASE)
 _WHETHER = re.compile(r"^(?:is|are|was|were|does|do|did|can|could|has|have|will)\b", re.IGNORECASE)
+_SPOKEN = re.compile(
+    r"\b(?:said|saying|speak|speaks|spoke|spoken|talk|talks|talked|talking about|sentences?|hear|heard|narrator"
+    r"|narration|speaker|voice|announce[ds]?)\b",
+    re.IGNORECASE,
+)
 _SAID = re.compile(
-    r"\b(?:say|says|said|saying|tell|tells|told|mention|mentions|mentioned|speak|speaks|spoke|spoken|talk"
-    r"|talks|talked|talking about|sentences?|explain|explains|explained|hear|heard|narrator|narration|speaker|voice"
-    r"|announce[ds]?|according to)\b",
+    r"\b(?:say|says|tell|tells|told|mention|mentions|mentioned|explain|explains|explained|according to)\b",
+    re.IGNORECASE,
+)
+_TOLD_SOMEHOW = re.compile(  # by a voice or by a card
+    rf"\b(?:(?:does|did|do) (?:it|(?:the|this) {FILM}) (?:ever )?(?:say|tell|mention|explain)"
+    rf"|(?:it|(?:the|this) {FILM}) (?:says|tells|mentions|explains)|according to (?:the|this) {FILM}"
+    r"|(?:is|are|was|were|gets?|been|being)(?: (?!said\b|it\b)[\w'-]+){0,5} (?:mentioned|told|explained))\b",
     re.IGNORECASE,
 )
 _WRITTEN = re.compile(
@@ -79,7 +96,7 @@ _SIGN_SAYS = re.compile(
 )
 _MEDIUM = re.compile(
     r"\b(?:narrator|narration|speaker|voice|talk(?:s|ed|ing)?(?: about)?|speak(?:s|ing)?|spoke|"
-    r"say|says|said|tell|tells|told|mention(?:s|ed)?|hear|heard|according to|"
+    r"say|says|said|spoken|tell|tells|told|mention(?:s|ed)?|hear|heard|according to|"
     r"title(?: card)?|captions?|subtitles?|slides?|signs?|cards?|notices?|banners?|posters?|labels?|text|words?|"
     r"written|writes?|reads?|screen|on-screen|"
     r"shown|shows?|appears?|visible|film|video|clip|footage|scene|moment)\b",
@@ -161,17 +178,39 @@ def wants_names(question: str) -> bool:
 def split_question(question: str) -> list[str]:
     """Return the parts of a compound question, in order and put plainly; a single question is its own only part.
 
+    A part that only names another thing asks the same of it.
+
     >>> split_question("When does the bus come, and what is written on it?")
     ['When does the bus come', 'what is written on it?']
+    >>> split_question("When is the bus seen, and the red car?")
+    ['When is the bus seen', 'When is the red car seen']
     """
     question = put_plainly(question)
     either = _EITHER.match(_IN_FILM.sub("", question.strip(" ?!.")))
     if either:
         return [f"{either[1]} {either[2]}", f"{either[1]} {either[3]}"]
+    if another := _AND_ANOTHER.fullmatch(question.strip(" ?!.")):
+        head, thing = (another[1], another[2]) if another[1] else (another[3], another[4])
+        same = _ask_same(head.strip(" ,"), thing)
+        if same:
+            return [*split_question(head.strip(" ,")), same]
     parts = [part.strip(" ,;") for part in _SPLIT.split(question)]
     if len(parts) > 1:  # then a comma before another question word parts as well
         parts = [piece for part in parts for piece in _LISTED.split(part)]
     return [put_plainly(part) for part in parts if len(part.split()) >= 2] or [question]
+
+
+def _ask_same(question: str, thing: str) -> str:
+    """Return the last part of a question asked of another thing, or nothing where that is not plain."""
+    last = split_question(question)[-1]
+    if asks_presence(last):
+        return f"is there {thing}"
+    sub = understand(last)
+    name = re.sub(rf"(?: {_SEEN.pattern}| {_SHOWN.pattern})+$", "", sub.thing, flags=re.IGNORECASE)
+    named = re.search(rf"(?:\b(?:the|an?) )?{re.escape(name)}\b", last)
+    if sub.kind not in ("when", "count", "how long") or sub.thing == last or named is None:
+        return ""
+    return f"{last[: named.start()]}{thing}{last[named.end() :]}"
 
 
 def understand(question: str) -> SubQuestion:
@@ -210,8 +249,10 @@ def _sources(question: str) -> tuple[Modality, ...]:
         return (any_of,)
     if _SIGN_SAYS.search(question):
         return ("text",)
-    if _SAID.search(question):
+    if _SPOKEN.search(question):
         return ("speech",)
+    if _SAID.search(question):
+        return ("speech", "text") if _TOLD_SOMEHOW.search(question) else ("speech",)
     if _WRITTEN.search(question):
         return ("text",)
     if _SEEN.search(question):
