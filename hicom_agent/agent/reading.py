@@ -11,7 +11,7 @@ import re
 
 from hicom_agent.agent.confidence import log_odds
 from hicom_agent.llm.grounding import content_words
-from hicom_agent.llm.spans import has_kind, is_particular, unmet
+from hicom_agent.llm.spans import has_kind, is_particular, lacks_kind, unmet
 
 Weights = tuple[float, float, float]
 # of: cosine; words of the question that the line does not meet, and that it does not meet with the lines beside it,
@@ -21,6 +21,7 @@ Weights = tuple[float, float, float]
 WEIGHTS = (6.9, -2.22, -0.68, -0.57, -1.43, -0.92, -0.57, -1.16, -2.82)
 TOPICAL = 1.0  # added where only the topic is asked for
 READ_FROM = 0.45  # support from which a line is believed to answer; the constant is set so
+UNFIT = 0.1  # support at most of a line that holds nothing of the kind that is asked for: of 41 that answer none does
 MENTIONED_FROM = 0.35  # the same where it is enough that a line is about a thing: benchmarks/words.py --mentions
 # of the log odds of that support and of a reranker, and the constant: whether a line holds the answer (fitted to the
 # words set and wording_set.json together; benchmarks/words.py --fit-rank, to the first alone, gives 0.6, 0.31, 0.12)
@@ -44,12 +45,13 @@ def line_support(question: str, about: str, own: str, context: str, cosine: floa
     words, of_any_kind = set(content_words(about)), topical or has_kind("", question)
     if of_any_kind and not is_particular(about) and (words or not topical) and words.isdisjoint(content_words(own)):
         return 0.0
-    if not topical and _is_opposed(question, own):
+    if not topical and is_opposed(question, own):
         return 0.0
     seen = compare(question, about, own, context, cosine)
     if topical:
         seen = (*seen[:4], 0.0, 0.0, 0.0, *seen[7:])
-    return 1 / (1 + math.exp(-sum(w * x for w, x in zip(WEIGHTS, seen, strict=True)) - (TOPICAL if topical else 0.0)))
+    sure = 1 / (1 + math.exp(-sum(w * x for w, x in zip(WEIGHTS, seen, strict=True)) - (TOPICAL if topical else 0.0)))
+    return min(sure, UNFIT) if not topical and lacks_kind(own, question) else sure
 
 
 def with_rank(support: float, log_odds_rank: float, *, topical: bool = False) -> float:
@@ -81,10 +83,10 @@ def join(support: float, log_odds_read: float, weights: Weights) -> float:
     return 1 / (1 + math.exp(-(weights[0] * log_odds(support) + weights[1] * log_odds_read + weights[2])))
 
 
-def _is_opposed(question: str, line: str) -> bool:
+def is_opposed(question: str, line: str) -> bool:
     """Tell whether a question asks for one end of something, and a line names only the other.
 
-    >>> _is_opposed("When does the shift end?", "Night shift. Begins at 22:00")
+    >>> is_opposed("When does the shift end?", "Night shift. Begins at 22:00")
     True
     """
     if _TO_THE_END.search(question) or _TO_THE_END.search(line):

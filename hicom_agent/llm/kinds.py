@@ -31,7 +31,12 @@ WHEN = re.compile(
     rf"\d|days?\b|noon|morning|evening|night|tomorrow|week|month|year|o'clock|spring|summer|autumn|winter|{_MONTHS}",
     re.IGNORECASE,
 )
-_FIGURE = (FIGURE,)
+CLOCK_TIME = re.compile(r"\b\d{1,2}:\d{2}\b|\b\d{1,2} ?(?:[ap]\.?m\b|o'clock)", re.IGNORECASE)
+DATED = re.compile(  # a day of a month
+    rf"\b(?:\d{{1,2}}(?:st|nd|rd|th)?|[a-z]+(?:first|second|third|th)) (?:of )?(?:{_MONTHS})\b(?: \d{{4}}\b)?"
+    rf"|\b(?:{_MONTHS}) (?:\d{{1,2}}(?:st|nd|rd|th)?|the [a-z-]+)\b(?!:)",
+    re.IGNORECASE,
+)
 # the strictest first; what asks for a price may be answered by a bare figure
 _KINDS: dict[str, tuple[re.Pattern[str], ...]] = {
     **dict.fromkeys(content_words("colour color"), (COLOUR,)),

@@ -13,7 +13,19 @@ import re
 from collections.abc import Iterable
 
 from hicom_agent.llm.grounding import content_words, is_stop_word
-from hicom_agent.llm.kinds import COLOUR, FIGURES, NAME, TIME, asked_kinds, asks_for, asks_no_value, with_figures
+from hicom_agent.llm.kinds import (
+    CLOCK_TIME,
+    COLOUR,
+    DATED,
+    FIGURES,
+    NAME,
+    PRICE,
+    TIME,
+    asked_kinds,
+    asks_for,
+    asks_no_value,
+    with_figures,
+)
 from hicom_agent.llm.synonyms import LOOSE, STRICT, read_groups
 
 _LIGHT_WORDS = """
@@ -153,6 +165,20 @@ def has_kind(text: str, question: str) -> bool:
     """
     kinds = asked_kinds(question)
     return not kinds or (_is_counted(text, question) and kinds[0].search(with_figures(text)) is not None)
+
+
+def lacks_kind(text: str, question: str) -> bool:
+    """Tell whether a text has nothing of any kind that the question asks for; a time is no price, nor a date a time.
+
+    >>> lacks_kind("Guided tour at 11:20", "How much is the tour?"), lacks_kind("Tour: 3 euros", "How much is the tour?")
+    (True, False)
+    >>> lacks_kind("The exam is on 9 June.", "At what time is the exam?")
+    True
+    """
+    kinds = [kind for kind in asked_kinds(question) if kind is not NAME]  # a name need not look like one
+    strange = {PRICE: CLOCK_TIME, TIME: DATED}.get(kinds[0]) if kinds else None
+    left = with_figures(strange.sub(" ", text) if strange else text)
+    return bool(kinds) and not any(kind.search(left) for kind in kinds)
 
 
 def _is_counted(text: str, question: str) -> bool:
