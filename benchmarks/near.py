@@ -17,8 +17,8 @@ import numpy as np
 from measured import Line, circumstances, save
 from quality_questions import Question, questions
 
-from hicom_agent.agent.evidence import fuse
 from hicom_agent.agent.film import Film
+from hicom_agent.agent.fusion import fuse
 from hicom_agent.agent.plan import understand
 from hicom_agent.agent.sight import CANDIDATES, FRAMES, LIKELY_FROM
 from hicom_agent.agent.temporal import read_task

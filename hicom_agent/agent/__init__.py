@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hicom_agent.agent.compose import Partial, Writer
-from hicom_agent.agent.evidence import Asked, Evidence, cap, cite, find_lines
+from hicom_agent.agent.evidence import Asked, Evidence, cite, find_lines
 from hicom_agent.agent.film import Encoder, Film
+from hicom_agent.agent.fusion import cap
 from hicom_agent.agent.join import cut_short, join_answers
 from hicom_agent.agent.loop import Run
 from hicom_agent.agent.meter import Budget, Meter

@@ -10,9 +10,13 @@ _I = re.IGNORECASE
 _FIRST = r"begin(?:s|ning)?|starts?|opens?"
 _LAST = r"ends?|finish(?:es)?|close[sd]?|concludes?"
 _TURNS = rf"({_FIRST}|{_LAST})"
-_PIECE = r"(?:lines?|sentences?|words?|remarks?|statements?|texts?|titles?|cards?|captions?|signs?|slides?|scenes?|shots?)"
+_PIECE = (
+    r"(?:lines?|sentences?|words?|remarks?|statements?|texts?|titles?|cards?|captions?|signs?|slides?|scenes?|shots?)"
+)
 _UTTERED = r"(?:line|sentence|word|remark|statement)"
-_SPEECH = r"(?:(?:the|this|her|his|their) )?(?:speech|talk|narration|narrator|speaker|voice(?:-?over)?|commentary|she|he)"
+_SPEECH = (
+    r"(?:(?:the|this|her|his|their) )?(?:speech|talk|narration|narrator|speaker|voice(?:-?over)?|commentary|she|he)"
+)
 _TOLD = r"(?:said|spoken|written|mentioned|told|heard|say|hear|read|mention|tell)"
 _FRONT = re.compile(rf"(?<=\bthe )(?:(opening|starting|introductory)|closing|ending|concluding) (?={_PIECE}\b)", _I)
 _FILM_TURNS = re.compile(rf"(?:how|with what) (?:does|did|do) (?:the|this) {FILM} {_TURNS}", _I)

@@ -1,14 +1,22 @@
-"""Pieces of evidence for one question from what was said and written; fused by reciprocal rank."""
+"""Pieces of evidence for one question from what was said and written."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from hicom_agent.agent.reading import MENTIONED_FROM, READ_FROM, lacks_particular, line_support, with_rank
+from hicom_agent.agent.fusion import cap, fuse
+from hicom_agent.agent.reading import (
+    MENTIONED_FROM,
+    READ_FROM,
+    has_pronoun,
+    lacks_particular,
+    line_support,
+    spell_out,
+    with_rank,
+)
 from hicom_agent.llm.excerpt import split_sentences
 from hicom_agent.types import Citation, Modality, ScreenText, Utterance, timecode
 
@@ -18,7 +26,6 @@ if TYPE_CHECKING:
     from hicom_agent.memory import Store
     from hicom_agent.types import Floats
 
-RANK_OFFSET = 60  # of reciprocal rank fusion (Cormack and others, 2009)
 Window = tuple[float, float]  # seconds
 # strength from which a moment counts as showing it: benchmarks/nano_search.py finds so 0.80 and 0.94 of what its films
 # hold (tuning and reported half) and 0.07 and 0.11 of what they do not; from 0.45 on 0.70, 0.94, and 0.04 to 0.06
@@ -34,7 +41,6 @@ ALWAYS: Window = (0.0, math.inf)
 Found = list[tuple[str, int, float]]  # video id, index, score; best first
 Rank = Callable[[str, Sequence[str]], "Floats | None"]  # log odds that lines bear on a text; None without a model
 T = TypeVar("T")
-Key = TypeVar("Key", str, tuple[str, int])
 RANKED, RANKED_FROM = 24, 0.03  # lines read together with the question, likeliest first; support that they need
 LABELS = 6  # sentences of a line that are read one by one with the question
 TERSE = -3.0  # log odds of a label that answers in two words ("Children: free"); below it lines do not differ
@@ -55,34 +61,7 @@ class Evidence:
     text: str  # words said, words written, or what is seen
     index: int = -1  # row of the utterance or text, or of the kept frame
     context: str = ""  # the words with those beside them: said right before and after, or on the screen together
-
-
-def fuse(rankings: Iterable[Sequence[Key]], offset: int = RANK_OFFSET) -> dict[Key, float]:
-    """Return the reciprocal-rank score of every video, or (video, row), that stands in any ranking, best first.
-
-    >>> list(fuse([[("v", 1), ("v", 2)], [("v", 2)]]))
-    [('v', 2), ('v', 1)]
-    """
-    scores: dict[Key, float] = {}
-    for ranking in rankings:
-        for rank, key in enumerate(ranking):
-            scores[key] = scores.get(key, 0.0) + 1 / (offset + rank + 1)
-    return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
-
-
-def cap(best: Sequence[T], per_video: int, video_of: Callable[[T], str]) -> list[T]:
-    """Return what comes best first without more than `per_video` of one video.
-
-    >>> cap(["a1", "a2", "b1"], 1, lambda each: each[0])
-    ['a1', 'b1']
-    """
-    num: Counter[str] = Counter()
-    kept = []
-    for each in best:
-        num[video_of(each)] += 1
-        if num[video_of(each)] <= per_video:
-            kept.append(each)
-    return kept
+    before: str = ""  # the line said right before, where a pronoun may stand for what that one names
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +96,7 @@ def find_words(
     nearest = nearest_sentences(asked, pieces[:SENTENCES_OF])
     for number, (key, piece) in enumerate(zip(keys, pieces, strict=True)):
         near = max(cosine.get(key, 0.0), nearest.get(number, 0.0))
-        told = (asked.text, asked.about, piece.text, piece.context, near)
+        told = (asked.text, asked.about, spell_out(piece.text, piece.before, asked.about), piece.context, near)
         found.append(replace(piece, support=line_support(*told, topical=asked.topical)))
     return _rank(asked, sorted(found, key=lambda piece: -piece.support))
 
@@ -146,7 +125,10 @@ def rank_scores(asked: Asked, pieces: Sequence[Evidence]) -> list[float] | None:
     if asked.rank is None or not pieces:
         return None
     in_parts = 0 if asked.topical else SENTENCES_OF
-    told = [[p.text, *(_under_heading(p.text) if i < in_parts else ())] for i, p in enumerate(pieces)]
+    told = [
+        [spell_out(p.text, p.before, asked.about), *(_under_heading(p.text) if i < in_parts else ())]
+        for i, p in enumerate(pieces)
+    ]
     scores = asked.rank(asked.about if asked.topical else asked.text, [text for texts in told for text in texts])
     if scores is None:
         return None
@@ -223,7 +205,9 @@ def _pieces(store: Store, kind: Kind, keys: Sequence[tuple[str, int]]) -> list[E
         row = next(row for at, row in rows if at == index)
         near = [each for _, each in rows if kind == "texts" or _one_breath(each, row)]
         context = " ".join(each.text for each in near)
-        pieces.append(Evidence(video_id, MODALITY[kind], row.start_s, row.end_s, 0.0, row.text, index, context))
+        ahead = [each.text for at, each in rows if at == index - 1 and each in near and has_pronoun(row.text)]
+        before = "".join(ahead) if kind == "speech" else ""
+        pieces.append(Evidence(video_id, MODALITY[kind], row.start_s, row.end_s, 0.0, row.text, index, context, before))
     return pieces
 
 

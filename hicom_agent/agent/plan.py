@@ -29,7 +29,9 @@ _SPLIT = re.compile(
 _LISTED = re.compile(
     rf", (?={ASKING} (?!{ASKING}\b))(?!(?:when|where|which|who)\b (?:the|an?|it|they|he|she)\b)", re.IGNORECASE
 )
-_AND_ANOTHER = re.compile(r"(.+),? and (?:what|how) about (.+)|(.+), and (?:also )?((?:the|an?) [\w-]+(?: [\w-]+)?)", re.I)
+_AND_ANOTHER = re.compile(
+    r"(.+),? and (?:what|how) about (.+)|(.+), and (?:also )?((?:the|an?) [\w-]+(?: [\w-]+)?)", re.I
+)
 _IN_FILM = re.compile(rf" in (?:the|this|that) {FILM}$", re.IGNORECASE)
 _ONE = r"(?:an?|the|any) [\w-]+(?: [\w-]+)?"
 _EITHER = re.compile(rf"^((?:is|are|was|were) there|(?:do|can) (?:we|you) see) ({_ONE}),? or ({_ONE})$", re.IGNORECASE)

@@ -32,6 +32,7 @@ _ENDS = [
     for pair in ("begin start open | end finish close stop", "first | last", "arrive arrival | leave depart departure")
 ]
 _TO_THE_END = re.compile(r"\b(?:until|till|again|from|to)\b", re.IGNORECASE)
+_PRONOUN = re.compile(r"\b(?:s?he|it|they|him|hers?|his|its|them|theirs?)\b", re.IGNORECASE)
 _NAME = re.compile(r"(?<=\s)[A-Z][a-z]+|\d[\d:.,]*")
 
 
@@ -72,6 +73,29 @@ def lacks_particular(about: str, line: str) -> bool:
     wanted = {word for word in content_words(about) if word.isdigit()}
     wanted |= {word for name in _NAME.findall(about) for word in content_words(name)}
     return not wanted <= set(content_words(line))
+
+
+def has_pronoun(line: str) -> bool:
+    """Tell whether a line speaks of something that another one may name.
+
+    >>> has_pronoun("She sleeps in the basket."), has_pronoun("The cat sleeps in the basket.")
+    (True, False)
+    """
+    return _PRONOUN.search(line) is not None
+
+
+def spell_out(line: str, before: str, about: str) -> str:
+    """Return a line with the one before it, if what is asked needs both: one names a thing, the other tells of it.
+
+    >>> spell_out("She sleeps in the basket.", "The cat is called Pepper.", "Where does the cat sleep?")
+    'The cat is called Pepper. She sleeps in the basket.'
+    >>> spell_out("She sleeps in the basket.", "The cat is called Pepper.", "What is the cat called?")
+    'She sleeps in the basket.'
+    """
+    if not before:
+        return line
+    there, here = set(unmet(about, [before])), set(unmet(about, [line]))
+    return f"{before} {line}" if there - here and here - there else line
 
 
 def join(support: float, log_odds_read: float, weights: Weights) -> float:

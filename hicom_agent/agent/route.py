@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from hicom_agent.agent.evidence import Found, Kind, fuse
+from hicom_agent.agent.evidence import Found, Kind
+from hicom_agent.agent.fusion import fuse
 
 if TYPE_CHECKING:
     from hicom_agent.agent.film import Encoder

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hicom_agent.agent.evidence import ALWAYS, SEEN_FROM, SURELY_SEEN_FROM, Evidence, Window, fuse
+from hicom_agent.agent.evidence import ALWAYS, SEEN_FROM, SURELY_SEEN_FROM, Evidence, Window
 from hicom_agent.agent.film import Encoder, Film, compress_clip, open_look
+from hicom_agent.agent.fusion import fuse
 from hicom_agent.agent.meter import Budget
 from hicom_agent.memory import Look
 from hicom_agent.types import Clip, CompressedClip
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 LIKELY_FROM = 0.3  # presence from which a frame is worth a look
 NEAR_STRONGEST = 0.6  # share of the film's strongest moment that another needs: what is there shows most clearly
 STILL_SEEN = 0.4  # share of the film's surest frame down to which a moment goes on
-ALIKE = 0.85  # ratio of the strengths of two moments that are one, cut by the length of a clip
+ALIKE = 0.8  # ratio of the strengths of two moments that are one, cut by the length of a clip
 ONE_FRAME = 0.8  # factor for what is seen in a single frame, with no neighbour to confirm it
 LABELS = 3  # words put to a moment
 CLIPS = 8  # looked at per question

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hicom_agent.agent.evidence import Evidence, fuse
+from hicom_agent.agent.evidence import Evidence
 from hicom_agent.agent.film import Film
+from hicom_agent.agent.fusion import fuse
 from hicom_agent.agent.reading import line_support
 from hicom_agent.agent.sight import find_clips, join_moments, runs, strength, strong_moments
 from hicom_agent.memory import Look
