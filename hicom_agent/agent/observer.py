@@ -14,6 +14,7 @@ from hicom_agent.agent.evidence import (
     ALWAYS,
     KINDS,
     MODALITY,
+    SURELY_SEEN_FROM,
     Asked,
     Evidence,
     Pick,
@@ -37,7 +38,7 @@ from hicom_agent.agent.speaker import asks_speaker, name_speaker
 from hicom_agent.agent.temporal import asks_of_film
 from hicom_agent.agent.topic import asks_topic, quote_lines
 from hicom_agent.agent.view import view
-from hicom_agent.agent.whole import asks_for_any, asks_to_find
+from hicom_agent.agent.whole import asks_for_any, asks_to_find, is_thing_alone
 from hicom_agent.llm.grounding import content_words
 from hicom_agent.llm.spans import is_particular
 
@@ -230,7 +231,8 @@ def _is_visual(sub: SubQuestion, partial: Partial) -> bool:
 
 def _choose(sub: SubQuestion, words: list[Evidence], sight: Sight) -> list[Evidence]:
     """Return the pieces an answer may rest on, surest first; words widen a question about the picture if very sure."""
-    seen = bool(sight.evidence) and sub.sources[0] == "visual"  # then words that stand there too are beside the point
+    low = 0.0 if sub.sources[0] == "visual" else SURELY_SEEN_FROM if is_thing_alone(sub.text.strip(" ?!.")) else 1.0
+    seen = any(piece.support >= low for piece in sight.evidence)  # then words that stand there too are beside the point
     counted = sub.kind == "count" and len(sub.sources) > 1  # what is seen, unless the wording says that it is told
     fitting = [] if seen or counted else [piece for piece in words if piece.modality in sub.sources]
     if "visual" in sub.sources and not sight.evidence and sub.kind in ("open", "whether"):

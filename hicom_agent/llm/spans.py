@@ -42,6 +42,13 @@ sell last begins get reach
 """
 _TACIT = frozenset(content_words(_TACIT_WORDS))
 _WHO = re.compile(r"(?:and )?who\b", re.IGNORECASE)
+_IS_DONE = r"\b(?:is|are|was|were|been|being)\b(?: [a-z]+ly)?(?= [a-z]+ed\b)"  # a passive names nobody
+_WHICH = re.compile(  # no time is one of them; a train may be named by its time
+    r"(?:and )?(?:(?:at|by|for|from|in|on|to|with) )?(?:which|what) (?!times?|days?|dates?|hours?|years?|months?|week"
+    r"|prices?|age|part|season|moment|point|century|decade|is|are|was|were|do|does|did|can|has|have|had|will"
+    r"|(?:train|bus|tram|ferry|boat|flight|plane|tour|show|session|shift|class|course)\b)[a-z]+ ",
+    re.IGNORECASE,
+)
 _HOW_MANY = re.compile(r"\bhow many (\w+)", re.IGNORECASE)
 _WHERE = re.compile(r"(?:and )?where\b", re.IGNORECASE)
 _TIME_WORDS = """
@@ -117,18 +124,24 @@ def answer_spans(line: str, question: str, max_words: int = 6) -> list[str]:
     if _WHO.match(question):
         names = set(NAME.findall(line))
         spans = [span for span in spans if set(span.split()) <= names] or spans
+    if _WHO.match(question):
+        spans = [span for span in spans if not re.search(rf"{_IS_DONE} {re.escape(span)}", line)]
+    if _WHICH.match(question):
+        spans = [span for span in spans if not (_is_time_or_price(span) and not span.isdigit())]
     if asks_no_value(question):
         spans = [span for span in spans if not _is_time_or_price(span)]
     return _of_kind(list(dict.fromkeys(spans)), question)
 
 
 def lacks_answer(line: str, question: str) -> bool:
-    """Tell whether a line has nothing that can be the person, place or reason that a question asks for.
+    """Tell whether a line has nothing that can be the person, place, reason or sort of thing that a question asks for.
 
-    >>> lacks_answer("The barrier was repaired on Thursday.", "Who repaired the barrier?")
+    >>> lacks_answer("The barrier was repaired on Thursday.", "Who broke the barrier?")
+    True
+    >>> lacks_answer("The train leaves at nine.", "Which platform does the train leave from?")
     True
     """
-    return asks_no_value(question) and not answer_spans(line, question)
+    return (asks_no_value(question) or _WHICH.match(question) is not None) and not answer_spans(line, question)
 
 
 def _is_time_or_price(span: str) -> bool:
