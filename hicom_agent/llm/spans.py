@@ -42,7 +42,9 @@ sell last begins get reach
 """
 _TACIT = frozenset(content_words(_TACIT_WORDS))
 _WHO = re.compile(r"(?:and )?who\b", re.IGNORECASE)
-_IS_DONE = r"\b(?:is|are|was|were|been|being)\b(?: [a-z]+ly)?(?= [a-z]+ed\b)"  # a passive names nobody
+_IS_DONE = re.compile(  # a passive names nobody: from "was" on
+    r"\b(?:is|are|was|were|been|being) (?=((?:[a-z]+ly )?[a-z]+ed\b[^,;.]*))", re.IGNORECASE
+)
 _WHICH = re.compile(  # no time is one of them; a train may be named by its time
     r"(?:and )?(?:(?:at|by|for|from|in|on|to|with) )?(?:which|what) (?!times?|days?|dates?|hours?|years?|months?|week"
     r"|prices?|age|part|season|moment|point|century|decade|is|are|was|were|do|does|did|can|has|have|had|will"
@@ -125,7 +127,8 @@ def answer_spans(line: str, question: str, max_words: int = 6) -> list[str]:
         names = set(NAME.findall(line))
         spans = [span for span in spans if set(span.split()) <= names] or spans
     if _WHO.match(question):
-        spans = [span for span in spans if not re.search(rf"{_IS_DONE} {re.escape(span)}", line)]
+        done = [told.partition(" by ")[0] for told in _IS_DONE.findall(line)]
+        spans = [span for span in spans if not any(span in told for told in done)]
     if _WHICH.match(question):
         spans = [span for span in spans if not (_is_time_or_price(span) and not span.isdigit())]
     if asks_no_value(question):

@@ -276,3 +276,28 @@ def test_a_line_is_surer_under_another_name_where_it_is_read_with_the_question(
 
     (at, ranked), (_, plain) = best(readers), best(replace(readers, rank=None))
     assert at == 10 and ranked > 0.9 > plain
+
+
+def test_a_line_with_a_pronoun_answers_for_what_the_line_before_names(
+    encoder: NanoEncoder, readers: Readers, tmp_path: Path
+) -> None:
+    said = [
+        Utterance(10, 12, "The cat is called Pepper."),
+        Utterance(13, 15, "She sleeps in the laundry basket."),
+        Utterance(40, 42, "The dog guards the gate."),
+    ]
+    with Store.open(tmp_path, write=True) as store:
+        store.commit(make(encoder, said))
+        agent = Agent(store, encoder, readers)
+        answer = agent.ask(VIDEO, "Where does the cat sleep?")
+        assert not answer.abstained and "laundry basket" in answer.answer and cited(answer) == [13]
+        assert cited(agent.ask(VIDEO, "What is the cat called?"))[0] == 10
+        assert agent.ask(VIDEO, "Where does the dog sleep?").abstained
+
+
+def test_the_beginning_of_a_thing_is_not_its_end(encoder: NanoEncoder, readers: Readers, tmp_path: Path) -> None:
+    with Store.open(tmp_path, write=True) as store:
+        store.commit(make(encoder, [Utterance(10, 12, "The night shift begins at ten.")]))
+        agent = Agent(store, encoder, readers)
+        assert cited(agent.ask(VIDEO, "When does the night shift begin?"))[0] == 10
+        assert agent.ask(VIDEO, "When does the night shift end?").abstained

@@ -46,3 +46,38 @@ def test_parts_of_a_list_of_questions_are_asked_one_by_one() -> None:
         "where do I pay?",
     ]
     assert len(split_question("And the cat, when is it shown?")) == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        ("And the rocket?", ["the rocket"]),
+        ("What about the man with the hat?", ["the man with the hat"]),
+        ("And the old man leaves the house?", ["And the old man leaves the house?"]),
+        (
+            "How often is the cat seen, and what about the dog?",
+            ["How often is the cat seen", "How often is the dog seen"],
+        ),
+        ("When is the rocket shown, and the cat?", ["When is the rocket shown", "When is the cat shown"]),
+        ("Is there a cat, and a rocket?", ["Is there a cat", "is there a rocket"]),
+        ("How much is the ticket, and what about children?", ["How much is the ticket", "what about children?"]),
+        ("What lies between the chair, and the table?", ["What lies between the chair, and the table?"]),
+    ],
+)
+def test_another_thing_is_asked_the_same(question: str, parts: list[str]) -> None:
+    assert split_question(question) == parts
+
+
+@pytest.mark.parametrize(
+    ("question", "sources"),
+    [
+        ("When does the film mention the museum?", ("speech", "text")),
+        ("When is the museum mentioned?", ("speech", "text")),
+        ("When are we told what parking costs?", ("speech", "text")),
+        ("When does she mention the museum?", ("speech",)),
+        ("When is the museum mentioned by the narrator?", ("speech",)),
+        ("What does the man tell us?", ("speech",)),
+    ],
+)
+def test_what_is_told_without_a_teller_may_be_said_or_written(question: str, sources: tuple[str, ...]) -> None:
+    assert understand(question).sources == sources

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hicom_agent.llm.grounding import ungrounded
-from hicom_agent.llm.spans import answer_spans, unmet
+from hicom_agent.llm.spans import answer_spans, lacks_answer, lacks_kind, unmet
 
 LINE = "Stir in two cups of flour and a pinch of salt."
 
@@ -73,3 +73,34 @@ def test_spans_are_of_the_kind_that_is_asked_for_if_there_are_such() -> None:
 @pytest.mark.parametrize("line", ["", "the of and", "!!! ..."])
 def test_a_line_without_words_has_no_spans(line: str) -> None:
     assert answer_spans(line, "What is it?") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "question", "lacks"),
+    [
+        ("The guided tour is at 11:20 with Frida.", "How much is the guided tour?", True),
+        ("The guided tour is 4 euros.", "How much is the guided tour?", False),
+        ("The exam is on the ninth of June.", "At what time does the exam start?", True),
+        ("The exam starts at half past nine.", "At what time does the exam start?", False),
+        ("The exam is on June 9 at 8:30.", "At what time does the exam start?", False),
+        ("The suitcase is heavy.", "What colour is the suitcase?", True),
+        ("The cat sleeps in the basket.", "What is the cat called?", False),
+        ("The cat sleeps in the basket.", "Where does the cat sleep?", False),
+    ],
+)
+def test_a_line_without_the_kind_that_is_asked_for_is_told(line: str, question: str, lacks: bool) -> None:
+    assert lacks_kind(line, question) is lacks
+
+
+@pytest.mark.parametrize(
+    ("line", "question", "lacks"),
+    [
+        ("The last train leaves at a quarter past nine.", "Which platform does the last train leave from?", True),
+        ("The last train leaves from platform 6.", "Which platform does the last train leave from?", False),
+        ("The 9:30 train goes to Oslo.", "Which train goes to Oslo?", False),
+        ("The barrier was quickly repaired on Thursday.", "Who broke the barrier?", True),
+        ("The barrier was repaired by Ines.", "Who repaired the barrier?", False),
+    ],
+)
+def test_a_time_is_no_thing_and_a_passive_names_nobody(line: str, question: str, lacks: bool) -> None:
+    assert lacks_answer(line, question) is lacks
