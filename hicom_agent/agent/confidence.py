@@ -26,19 +26,19 @@ How = Literal[
     "order",
 ]
 CURVES: dict[How, tuple[float, float]] = {  # way: constant, factor of the logarithm of the raw odds
-    "unseen": (-0.39, 0.1),  # 90 of 199 right
-    "read in vain": (0.5, 0.09),  # 86 of 126, with a model that reads lines again
+    "unseen": (-0.27, 0.09),  # 95 of 197 right
+    "read in vain": (0.6, 0.09),  # 91 of 129, with a model that reads lines again
     "told apart": (0.47, 0.53),  # 1 of 1
-    "named": (1.02, 0.3),  # 2 of 3
-    "times": (0.79, 0.17),  # 53 of 68
-    "whether": (2.15, 0.68),  # 22 of 22
-    "quoted": (0.3, 0.54),  # 4 of 6
-    "chosen": (1.46, 0.89),  # 179 of 228
-    "read": (-0.04, 0.9),  # 229 of 266, with the same
-    "written": (1.26, 0.31),  # none: the curve of all
-    "viewed": (1.26, 0.31),  # none
-    "listed": (1.98, 0.74),  # 41 of 41
-    "order": (1.26, 0.31),  # none
+    "named": (1.08, 0.34),  # 2 of 3
+    "times": (1.02, 0.17),  # 54 of 66
+    "whether": (2.22, 0.7),  # 24 of 24
+    "quoted": (0.4, 0.59),  # 5 of 7
+    "chosen": (1.54, 0.84),  # 183 of 229
+    "read": (0.37, 0.78),  # 230 of 261, with the same
+    "written": (1.37, 0.35),  # none: the curve of all
+    "viewed": (1.37, 0.35),  # none
+    "listed": (2.05, 0.75),  # 43 of 43
+    "order": (1.37, 0.35),  # none
 }
 
 
