@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,7 +103,7 @@ class Observer:
             listed = list_words(self._all_words(sub, wish.window), wish.pick, sub.sources)
             if told or not listed.abstained:
                 return listed
-        if sub.kind == "how long" and len(sub.sources) > 1 and "speech" in sub.sources:
+        if sub.kind == "how long" and {"speech", "visual"} <= set(sub.sources):
             length = self._from_words(replace(wish, sub=replace(sub, kind="open")))
             return self._from_all(wish, []) if length.abstained else length
         return self._from_all(wish, self._words(wish))
@@ -231,9 +232,11 @@ def _is_visual(sub: SubQuestion, partial: Partial) -> bool:
 
 def _choose(sub: SubQuestion, words: list[Evidence], sight: Sight) -> list[Evidence]:
     """Return the pieces an answer may rest on, surest first; words widen a question about the picture if very sure."""
-    low = 0.0 if sub.sources[0] == "visual" else SURELY_SEEN_FROM if is_thing_alone(sub.text.strip(" ?!.")) else 1.0
+    low = (
+        0.0 if sub.sources[0] == "visual" else SURELY_SEEN_FROM if is_thing_alone(sub.text.strip(" ?!.")) else math.inf
+    )
     seen = any(piece.support >= low for piece in sight.evidence)  # then words that stand there too are beside the point
-    counted = sub.kind == "count" and len(sub.sources) > 1  # what is seen, unless the wording says that it is told
+    counted = sub.kind == "count" and "visual" in sub.sources  # what is seen, unless the wording says that it is told
     fitting = [] if seen or counted else [piece for piece in words if piece.modality in sub.sources]
     if "visual" in sub.sources and not sight.evidence and sub.kind in ("open", "whether"):
         fitting += [piece for piece in words if piece.modality not in sub.sources and piece.support >= WIDEN_FROM]

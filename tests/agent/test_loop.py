@@ -301,3 +301,8 @@ def test_the_beginning_of_a_thing_is_not_its_end(encoder: NanoEncoder, readers: 
         agent = Agent(store, encoder, readers)
         assert cited(agent.ask(VIDEO, "When does the night shift begin?"))[0] == 10
         assert agent.ask(VIDEO, "When does the night shift end?").abstained
+
+
+def test_how_often_a_thing_is_mentioned_counts_lines(ask: Callable[[str], Answer]) -> None:
+    counted = ask("How often are the old boats mentioned?")
+    assert counted.answer.startswith("Once: ") and cited(counted) == [50]
