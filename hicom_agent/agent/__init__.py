@@ -15,7 +15,8 @@ from hicom_agent.agent.meter import Budget, Meter
 from hicom_agent.agent.observer import FILTER, Observer
 from hicom_agent.agent.options import Choice, choose
 from hicom_agent.agent.outline import name_frames
-from hicom_agent.agent.plan import split_question, understand
+from hicom_agent.agent.parts import split_question
+from hicom_agent.agent.plan import understand
 from hicom_agent.agent.planner import Planner, go_on
 from hicom_agent.agent.readers import Readers
 from hicom_agent.agent.route import ROUTED, num_routed, route

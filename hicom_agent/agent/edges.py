@@ -14,19 +14,19 @@ _PIECE = (
     r"(?:lines?|sentences?|words?|remarks?|statements?|texts?|titles?|cards?|captions?|signs?|slides?|scenes?|shots?)"
 )
 _UTTERED = r"(?:line|sentence|word|remark|statement)"
-_SPEECH = (
-    r"(?:(?:the|this|her|his|their) )?(?:speech|talk|narration|narrator|speaker|voice(?:-?over)?|commentary|she|he)"
-)
+_SPEECH = r"(?:(?:the|this|her|his|their) )?(?:speech|talk|narration|narrator|speaker|voice(?:-?over)?|commentary)"
 _TOLD = r"(?:said|spoken|written|mentioned|told|heard|say|hear|read|mention|tell)"
-_FRONT = re.compile(rf"(?<=\bthe )(?:(opening|starting|introductory)|closing|ending|concluding) (?={_PIECE}\b)", _I)
+_FRONT = re.compile(rf"(?<=\bthe )(?:(opening|introductory)|closing|concluding) (?!signs?\b)(?={_PIECE}\b)", _I)
 _FILM_TURNS = re.compile(rf"(?:how|with what) (?:does|did|do) (?:the|this) {FILM} {_TURNS}", _I)
 _FILM_TURNS_WITH = re.compile(rf"what (?:does|did) (?:the|this) {FILM} {_TURNS} with", _I)
 _SPEECH_TURNS = re.compile(
-    rf"(?:how (?:does|did) {_SPEECH} {_TURNS}|what (?:does|did) {_SPEECH} {_TURNS} (?:with|by saying))", _I
+    rf"(?:how (?:does|did) {_SPEECH} {_TURNS}|what (?:does|did) (?:{_SPEECH}|she|he) {_TURNS} (?:with|by saying))", _I
 )
 _PIECE_TURNS = re.compile(rf"(?:which|what) ({_PIECE}) {_TURNS} (?:the|this) {FILM}", _I)
+_SIMPLE = r"(?:(?!\b(?:when|who|which|that|while|where)\b).)*?"
 _TOLD_AT = re.compile(
-    rf"(?P<asked>what\b.*?\b{_TOLD}) (?:(?:right )?(?:at|in) the (?:very )?{_TURNS}(?: of (?:the|this) {FILM})?"
+    rf"(?P<asked>what\b{_SIMPLE}\b{_TOLD})"
+    rf" (?:(?:right )?(?:at|in) the (?:very )?{_TURNS}(?: of (?:the|this) {FILM})?"
     r"|(?P<first>to (?:begin|start) with|at first|initially)|finally|lastly|in the end)",
     _I,
 )
@@ -47,7 +47,9 @@ def name_edges(plain: str) -> str:
     if found := _SPEECH_TURNS.fullmatch(plain):
         return f"What is said {_place(found[1] or found[2])}"
     if found := _PIECE_TURNS.fullmatch(plain):
-        return f"Which {found[1]} is {'said' if re.match(_UTTERED, found[1], _I) else 'shown'} {_place(found[2])}"
+        are = "are" if found[1].lower().endswith("s") else "is"
+        told = "said" if re.match(_UTTERED, found[1], _I) else "shown"
+        return f"Which {found[1]} {are} {told} {_place(found[2])}"
     if found := _TOLD_AT.fullmatch(plain):
         return f"{found['asked']} {'first' if found['first'] else _place(found[2] or 'end')}"
     return _FRONT.sub(lambda front: "first " if front[1] else "last ", plain)

@@ -32,7 +32,7 @@ from hicom_agent.agent.operators import WIDEN_FROM, list_times, list_words, name
 from hicom_agent.agent.outline import is_worth_quoting, outline, show_clips, spread_clips
 from hicom_agent.agent.plan import SubQuestion, names_nothing, understand
 from hicom_agent.agent.readers import Readers
-from hicom_agent.agent.reading import is_opposed
+from hicom_agent.agent.reading import asks_turn, is_opposed
 from hicom_agent.agent.rereading import LineReader, reread, reread_mentions, reread_times
 from hicom_agent.agent.sight import CLIPS_FOR_ALL, Sight, look, num_clips
 from hicom_agent.agent.speaker import asks_speaker, name_speaker
@@ -180,7 +180,7 @@ class Observer:
         """Return what was said and written in the window that bears on a wish, read again where a model can."""
         sub = wish.sub
         found = self._find(wish, topical=sub.kind != "open")
-        if sub.kind == "when" and wish.is_factual:
+        if wish.is_factual and asks_turn(sub.text):
             found = [piece for piece in found if not is_opposed(sub.text, piece.text)]
         if sub.kind not in ("open", "when"):
             return found if sub.kind == "whether" else take_best(found)

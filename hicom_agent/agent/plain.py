@@ -32,7 +32,7 @@ _TITLE = re.compile(
     _I,
 )
 _ABOUT_ANOTHER = re.compile(  # "And the rocket?", "What about the rocket?"
-    r"(?:(?:and|but|or|so) )?(?P<about>(?:what|how) about|and|but)\b[ ,]*(?P<thing>(?:the|that|an?|his|her) .+)", _I
+    r"(?:(?:and|but|or|so) )?(?P<about>(?:what|how) about|and|but)\b[ ,]*(?P<thing>(?:the|that|an?|his|her) [^,]+)", _I
 )
 _MOMENTS = re.compile(
     r"(?:please )?(?:(?:can|could|would) you )?(?:please )?(?:(?:give|tell|list|find|show|get)(?: me| us)? )?"

@@ -6,12 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from hicom_agent.agent.plain import put_plainly
 from hicom_agent.agent.whole import (
     FILM,
     asks_for_any,
     asks_outline,
-    asks_presence,
     asks_to_find,
     asks_transcript,
 )
@@ -22,19 +20,6 @@ from hicom_agent.types import Modality
 Kind = Literal["when", "count", "how long", "whether", "outline", "open"]
 
 ASKING = r"(?:what|when|where|who|whom|whose|which|why|how|is|are|was|were|does|do|did|can|could|at what)"
-_SPLIT = re.compile(
-    rf"[,;]?\s+(?:and|or)\s+(?:also\s+)?(?=(?:(?:at|by|for|from|in|on|to|with)\s+)?{ASKING}\b)|\?\s+(?=\w)",
-    re.IGNORECASE,
-)
-_LISTED = re.compile(
-    rf", (?={ASKING} (?!{ASKING}\b))(?!(?:when|where|which|who)\b (?:the|an?|it|they|he|she)\b)", re.IGNORECASE
-)
-_AND_ANOTHER = re.compile(
-    r"(.+),? and (?:what|how) about (.+)|(.+), and (?:also )?((?:the|an?) [\w-]+(?: [\w-]+)?)", re.I
-)
-_IN_FILM = re.compile(rf" in (?:the|this|that) {FILM}$", re.IGNORECASE)
-_ONE = r"(?:an?|the|any) [\w-]+(?: [\w-]+)?"
-_EITHER = re.compile(rf"^((?:is|are|was|were) there|(?:do|can) (?:we|you) see) ({_ONE}),? or ({_ONE})$", re.IGNORECASE)
 _WHEN = re.compile(
     r"^(?:when|since when|until when)\b|\b(?:at what|what|which) (?:time|moment|point|second|minute|timestamp)s?\b"
     r"(?:.*\b(?:in|of) the (?:film|video|clip|footage|recording)\b)?",
@@ -175,44 +160,6 @@ def wants_names(question: str) -> bool:
     (True, False)
     """
     return _NOT_NAMES.search(question.strip(" ?.!")) is None
-
-
-def split_question(question: str) -> list[str]:
-    """Return the parts of a compound question, in order and put plainly; a single question is its own only part.
-
-    A part that only names another thing asks the same of it.
-
-    >>> split_question("When does the bus come, and what is written on it?")
-    ['When does the bus come', 'what is written on it?']
-    >>> split_question("When is the bus seen, and the red car?")
-    ['When is the bus seen', 'When is the red car seen']
-    """
-    question = put_plainly(question)
-    either = _EITHER.match(_IN_FILM.sub("", question.strip(" ?!.")))
-    if either:
-        return [f"{either[1]} {either[2]}", f"{either[1]} {either[3]}"]
-    if another := _AND_ANOTHER.fullmatch(question.strip(" ?!.")):
-        head, thing = (another[1], another[2]) if another[1] else (another[3], another[4])
-        same = _ask_same(head.strip(" ,"), thing)
-        if same:
-            return [*split_question(head.strip(" ,")), same]
-    parts = [part.strip(" ,;") for part in _SPLIT.split(question)]
-    if len(parts) > 1:  # then a comma before another question word parts as well
-        parts = [piece for part in parts for piece in _LISTED.split(part)]
-    return [put_plainly(part) for part in parts if len(part.split()) >= 2] or [question]
-
-
-def _ask_same(question: str, thing: str) -> str:
-    """Return the last part of a question asked of another thing, or nothing where that is not plain."""
-    last = split_question(question)[-1]
-    if asks_presence(last):
-        return f"is there {thing}"
-    sub = understand(last)
-    name = re.sub(rf"(?: {_SEEN.pattern}| {_SHOWN.pattern})+$", "", sub.thing, flags=re.IGNORECASE)
-    named = re.search(rf"(?:\b(?:the|an?) )?{re.escape(name)}\b", last)
-    if sub.kind not in ("when", "count", "how long") or sub.thing == last or named is None:
-        return ""
-    return f"{last[: named.start()]}{thing}{last[named.end() :]}"
 
 
 def understand(question: str) -> SubQuestion:

@@ -21,7 +21,7 @@ Weights = tuple[float, float, float]
 WEIGHTS = (6.9, -2.22, -0.68, -0.57, -1.43, -0.92, -0.57, -1.16, -2.82)
 TOPICAL = 1.0  # added where only the topic is asked for
 READ_FROM = 0.45  # support from which a line is believed to answer; the constant is set so
-UNFIT = 0.1  # support at most of a line that holds nothing of the kind that is asked for: of 41 that answer none does
+UNFIT = 0.1  # support at most of a line without the kind that is asked for: none of 41 lines that answer lacks it
 MENTIONED_FROM = 0.35  # the same where it is enough that a line is about a thing: benchmarks/words.py --mentions
 # of the log odds of that support and of a reranker, and the constant: whether a line holds the answer (fitted to the
 # words set and wording_set.json together; benchmarks/words.py --fit-rank, to the first alone, gives 0.6, 0.31, 0.12)
@@ -31,6 +31,9 @@ _ENDS = [
     tuple(frozenset(content_words(side)) for side in pair.split("|"))
     for pair in ("begin start open | end finish close stop", "first | last", "arrive arrival | leave depart departure")
 ]
+_TURNS = re.compile(
+    r"\b(?:does|do|did|will|would) .+ (?:begin|start|open|end|finish|close|stop|arrive|leave|depart)$", re.IGNORECASE
+)
 _TO_THE_END = re.compile(r"\b(?:until|till|again|from|to)\b", re.IGNORECASE)
 _PRONOUN = re.compile(r"\b(?:s?he|it|they|him|hers?|his|its|them|theirs?)\b", re.IGNORECASE)
 _NAME = re.compile(r"(?<=\s)[A-Z][a-z]+|\d[\d:.,]*")
@@ -121,6 +124,15 @@ def is_opposed(question: str, line: str) -> bool:
         for pair in _ENDS
         for one, other in (pair, pair[::-1])
     )
+
+
+def asks_turn(question: str) -> bool:
+    """Tell whether a question asks when something begins or ends, and not for what is called so.
+
+    >>> asks_turn("When does the shift end?"), asks_turn("When is the closing ceremony?")
+    (True, False)
+    """
+    return _TURNS.search(question.strip(" ?!.")) is not None
 
 
 def compare(question: str, about: str, own: str, context: str, cosine: float) -> tuple[float, ...]:

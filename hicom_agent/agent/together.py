@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from hicom_agent.agent.evidence import Window
 from hicom_agent.agent.facts import asks_fact
 from hicom_agent.agent.film import Encoder, Film, compress_under, open_look
-from hicom_agent.agent.plan import split_question, understand
+from hicom_agent.agent.parts import split_question
+from hicom_agent.agent.plan import understand
 from hicom_agent.agent.sight import choose_clips, num_clips
 from hicom_agent.agent.temporal import anchor_question, read_task
 from hicom_agent.types import Clip, CompressedClip

@@ -24,7 +24,7 @@ NAME = re.compile(  # a recogniser of speech may write it small
     rf"(?<=[a-z,;:] )(?!(?i:{_MONTHS}|{_WEEKDAYS})\b)[A-Z][^\W\d_]+"
     r"|(?:(?<=\bcalled )|(?<=\bnamed )|(?<=\bname is ))(?!(?i:a|an|the|it|that|in|on|for)\b)[^\W\d_]+"
 )
-TIME = re.compile(r"\d|noon|midnight|morning|evening|night|o'clock", re.IGNORECASE)
+TIME = re.compile(r"\d|noon|midnight|morning|evening|night|o'clock|dawn|dusk|sunrise|sunset", re.IGNORECASE)
 DATE = re.compile(rf"\d|\b{_WEEKDAYS}\b|\b(?:{_MONTHS})\b|tomorrow|\btoday\b", re.IGNORECASE)
 DAY = re.compile(rf"\b{_WEEKDAYS}\b|\b(?:{_MONTHS})\b|\d(?:st|nd|rd|th)\b|tomorrow|\btoday\b|weekend", re.IGNORECASE)
 WHEN = re.compile(

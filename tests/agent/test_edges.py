@@ -42,6 +42,8 @@ def test_the_first_or_last_of_all_words_is_meant(question: str, pick: str) -> No
         "Where is the sentence about the end of the road",
         "What does the card on the door say",
         "What is said about the end of the war",
+        "What does the closing sign say",
+        "What happens when the bell is heard at the end",
     ],
 )
 def test_other_ends_and_beginnings_are_left_alone(question: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from hicom_agent.agent.parts import split_question
 from hicom_agent.agent.plain import put_plainly
-from hicom_agent.agent.plan import split_question, understand
+from hicom_agent.agent.plan import understand
 
 
 @pytest.mark.parametrize(
@@ -59,8 +60,11 @@ def test_parts_of_a_list_of_questions_are_asked_one_by_one() -> None:
             ["How often is the cat seen", "How often is the dog seen"],
         ),
         ("When is the rocket shown, and the cat?", ["When is the rocket shown", "When is the cat shown"]),
-        ("Is there a cat, and a rocket?", ["Is there a cat", "is there a rocket"]),
+        ("Is there a cat, and a rocket?", ["Is there a cat", "Is there a rocket"]),
         ("How much is the ticket, and what about children?", ["How much is the ticket", "what about children?"]),
+        ("When does the ferry leave, and the bus?", ["When does the ferry leave, and the bus?"]),
+        ("When do the boat, the crane, and the car appear?", ["When do the boat, the crane, and the car appear?"]),
+        ("When is the car seen, and what about before that?", ["When is the car seen", "what about before that?"]),
         ("What lies between the chair, and the table?", ["What lies between the chair, and the table?"]),
     ],
 )

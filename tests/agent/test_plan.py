@@ -6,7 +6,8 @@ import pytest
 
 from hicom_agent.agent.evidence import Evidence, take_best
 from hicom_agent.agent.observer import Wish
-from hicom_agent.agent.plan import split_question, understand
+from hicom_agent.agent.parts import split_question
+from hicom_agent.agent.plan import understand
 from hicom_agent.agent.reading import READ_FROM
 from hicom_agent.agent.whole import asks_where
 
