@@ -231,7 +231,7 @@ def gather(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             nearest = nearest_sentences(asked, pieces)
             for at, piece in enumerate(pieces):
                 near = max(float(cosines[piece.index]), nearest.get(at, 0.0))
-                seen.append(compare(sub.text, sub.about, piece.text, piece.context, near))
+                seen.append(compare(sub.text, sub.about, piece.spelled_out, piece.context, near))
                 answers.append(case.is_answer(piece))
                 number.append((case.film, case.question["text"], case.question["answerable"]))
     _, which = np.unique([f"{a}|{b}|{c}" for a, b, c in number], return_inverse=True)
@@ -252,7 +252,7 @@ def gather_read(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         lines = [piece for kind in KINDS for piece in case.find(kind, asked)]
         fitting = sorted((p for p in lines if p.modality in sub.sources), key=lambda p: -p.support)[:LINES]
         for piece in fitting:
-            seen.append((log_odds(piece.support), model.holds(sub.text, piece.text), 1.0))
+            seen.append((log_odds(piece.support), model.holds(sub.text, piece.spelled_out), 1.0))
             answers.append(case.is_answer(piece))
             number.append(f"{case.film}|{case.question['text']}")
     _, which = np.unique(number, return_inverse=True)
@@ -301,7 +301,7 @@ def gather_mentions(work: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray
     for film in load_films("tuning"):
         for name, at, lines in find_mentions(work, film, film["mentions"]):
             for line in lines[:LINES]:
-                seen.append((log_odds(line.support), model.is_about(name.removeprefix("the "), line.text), 1.0))
+                seen.append((log_odds(line.support), model.is_about(name.removeprefix("the "), line.spelled_out), 1.0))
                 answers.append(is_at(line, at))
                 number.append(f"{film['name']}|{name}")
     _, which = np.unique(number, return_inverse=True)

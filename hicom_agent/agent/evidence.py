@@ -11,10 +11,9 @@ from hicom_agent.agent.fusion import cap, fuse
 from hicom_agent.agent.reading import (
     MENTIONED_FROM,
     READ_FROM,
-    has_pronoun,
     lacks_particular,
     line_support,
-    spell_out,
+    needs_before,
     with_rank,
 )
 from hicom_agent.llm.excerpt import split_sentences
@@ -61,7 +60,12 @@ class Evidence:
     text: str  # words said, words written, or what is seen
     index: int = -1  # row of the utterance or text, or of the kept frame
     context: str = ""  # the words with those beside them: said right before and after, or on the screen together
-    before: str = ""  # the line said right before, where a pronoun may stand for what that one names
+    before: str = ""  # the line said right before, where this one needs it to answer
+
+    @property
+    def spelled_out(self) -> str:
+        """Return the words with the line that names what a pronoun in them stands for."""
+        return f"{self.before} {self.text}" if self.before else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,9 @@ def find_words(
     nearest = nearest_sentences(asked, pieces[:SENTENCES_OF])
     for number, (key, piece) in enumerate(zip(keys, pieces, strict=True)):
         near = max(cosine.get(key, 0.0), nearest.get(number, 0.0))
-        told = (asked.text, asked.about, spell_out(piece.text, piece.before, asked.about), piece.context, near)
+        before = piece.before if needs_before(piece.text, piece.before, asked.about) else ""
+        piece = replace(piece, before=before)
+        told = (asked.text, asked.about, piece.spelled_out, piece.context, near)
         found.append(replace(piece, support=line_support(*told, topical=asked.topical)))
     return _rank(asked, sorted(found, key=lambda piece: -piece.support))
 
@@ -125,10 +131,7 @@ def rank_scores(asked: Asked, pieces: Sequence[Evidence]) -> list[float] | None:
     if asked.rank is None or not pieces:
         return None
     in_parts = 0 if asked.topical else SENTENCES_OF
-    told = [
-        [spell_out(p.text, p.before, asked.about), *(_under_heading(p.text) if i < in_parts else ())]
-        for i, p in enumerate(pieces)
-    ]
+    told = [[p.spelled_out, *(_under_heading(p.text) if i < in_parts else ())] for i, p in enumerate(pieces)]
     scores = asked.rank(asked.about if asked.topical else asked.text, [text for texts in told for text in texts])
     if scores is None:
         return None
@@ -205,9 +208,8 @@ def _pieces(store: Store, kind: Kind, keys: Sequence[tuple[str, int]]) -> list[E
         row = next(row for at, row in rows if at == index)
         near = [each for _, each in rows if kind == "texts" or _one_breath(each, row)]
         context = " ".join(each.text for each in near)
-        ahead = [each.text for at, each in rows if at == index - 1 and each in near and has_pronoun(row.text)]
-        before = "".join(ahead) if kind == "speech" else ""
-        pieces.append(Evidence(video_id, MODALITY[kind], row.start_s, row.end_s, 0.0, row.text, index, context, before))
+        ahead = [each.text for at, each in rows if kind == "speech" and at == index - 1 and _one_breath(each, row)]
+        pieces.append(Evidence(video_id, MODALITY[kind], row.start_s, row.end_s, 0.0, row.text, index, context, *ahead))
     return pieces
 
 

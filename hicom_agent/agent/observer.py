@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +31,6 @@ from hicom_agent.agent.operators import WIDEN_FROM, list_times, list_words, name
 from hicom_agent.agent.outline import is_worth_quoting, outline, show_clips, spread_clips
 from hicom_agent.agent.plan import SubQuestion, names_nothing, understand
 from hicom_agent.agent.readers import Readers
-from hicom_agent.agent.reading import asks_turn, is_opposed
 from hicom_agent.agent.rereading import LineReader, reread, reread_mentions, reread_times
 from hicom_agent.agent.sight import CLIPS_FOR_ALL, Sight, look, num_clips
 from hicom_agent.agent.speaker import asks_speaker, name_speaker
@@ -180,8 +178,6 @@ class Observer:
         """Return what was said and written in the window that bears on a wish, read again where a model can."""
         sub = wish.sub
         found = self._find(wish, topical=sub.kind != "open")
-        if wish.is_factual and asks_turn(sub.text):
-            found = [piece for piece in found if not is_opposed(sub.text, piece.text)]
         if sub.kind not in ("open", "when"):
             return found if sub.kind == "whether" else take_best(found)
         model = self._readers.writer() if self._readers.rereads and not self.meter.budget.is_over else None
@@ -232,10 +228,9 @@ def _is_visual(sub: SubQuestion, partial: Partial) -> bool:
 
 def _choose(sub: SubQuestion, words: list[Evidence], sight: Sight) -> list[Evidence]:
     """Return the pieces an answer may rest on, surest first; words widen a question about the picture if very sure."""
-    low = (
-        0.0 if sub.sources[0] == "visual" else SURELY_SEEN_FROM if is_thing_alone(sub.text.strip(" ?!.")) else math.inf
-    )
-    seen = any(piece.support >= low for piece in sight.evidence)  # then words that stand there too are beside the point
+    best = sight.evidence[0].support if sight.evidence else 0.0
+    alone = is_thing_alone(sub.text) and best >= SURELY_SEEN_FROM
+    seen = bool(best and sub.sources[0] == "visual") or alone  # then words that stand there too are beside the point
     counted = sub.kind == "count" and "visual" in sub.sources  # what is seen, unless the wording says that it is told
     fitting = [] if seen or counted else [piece for piece in words if piece.modality in sub.sources]
     if "visual" in sub.sources and not sight.evidence and sub.kind in ("open", "whether"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from hicom_agent.agent.picks import SHOWN
 from hicom_agent.agent.plain import put_plainly
 from hicom_agent.agent.plan import ASKING
 from hicom_agent.agent.whole import FILM
@@ -17,13 +18,14 @@ _LISTED = re.compile(
 )
 _IN_FILM = re.compile(rf" in (?:the|this|that) {FILM}$", re.IGNORECASE)
 _ONE = r"(?:an?|the|any) [\w-]+(?: [\w-]+)?"
-_EITHER = re.compile(rf"^((?:is|are|was|were) there|(?:do|can) (?:we|you) see) ({_ONE}),? or ({_ONE})$", re.IGNORECASE)
-_SHOWN = r"(?:seen|shown|visible|mentioned|heard|appears?|on (?:the )?screen|in view)"
+_IS_THERE = r"(?:is|are|was|were) there|(?:do|can) (?:we|you) see"
+_EITHER = re.compile(rf"^({_IS_THERE}) ({_ONE}),? or ({_ONE})$", re.IGNORECASE)
+_SHOWN = rf"(?:{SHOWN}|appears?)"
 _NAMED = rf"(?:an?|the|any) [\w-]+(?: (?!{_SHOWN}\b)[\w-]+)?"
 _WHEN = r"(?:when|how often|how many times|(?:for )?how long)"
 _TWO_THINGS = re.compile(  # "When is the bus seen, and the red car?": the same is asked of both
-    rf"(?P<asking>{_WHEN} (?:do|does|did|can) (?:we|you|they|i) (?:see|hear)|(?:is|are|was|were) there"
-    rf"|(?:do|can|could) (?:we|you) see|(?P<shown>{_WHEN} (?:is|are|was|were|does|do|did)))"
+    rf"(?P<asking>{_WHEN} (?:do|does|did|can) (?:we|you|they|i) (?:see|hear)|{_IS_THERE}"
+    rf"|(?P<shown>{_WHEN} (?:is|are|was|were|does|do|did)))"
     rf" (?P<one>{_NAMED})(?P<rest>(?(shown) {_SHOWN}))"
     rf"(?:,? and (?:what|how) about|, and)(?: also)? (?P<other>{_NAMED})",
     re.IGNORECASE,

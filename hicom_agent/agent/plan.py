@@ -6,13 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from hicom_agent.agent.whole import (
-    FILM,
-    asks_for_any,
-    asks_outline,
-    asks_to_find,
-    asks_transcript,
-)
+from hicom_agent.agent.whole import FILM, asks_for_any, asks_outline, asks_to_find, asks_transcript
 from hicom_agent.llm.grounding import content_words
 from hicom_agent.llm.kinds import asked_kinds
 from hicom_agent.types import Modality

@@ -49,7 +49,7 @@ def line_support(question: str, about: str, own: str, context: str, cosine: floa
     words, of_any_kind = set(content_words(about)), topical or has_kind("", question)
     if of_any_kind and not is_particular(about) and (words or not topical) and words.isdisjoint(content_words(own)):
         return 0.0
-    if not topical and is_opposed(question, own):
+    if (not topical or asks_turn(question)) and _is_opposed(question, own):
         return 0.0
     seen = compare(question, about, own, context, cosine)
     if topical:
@@ -78,27 +78,18 @@ def lacks_particular(about: str, line: str) -> bool:
     return not wanted <= set(content_words(line))
 
 
-def has_pronoun(line: str) -> bool:
-    """Tell whether a line speaks of something that another one may name.
+def needs_before(line: str, before: str, about: str) -> bool:
+    """Tell whether what is asked needs a line and the one before it: one names a thing, the other tells of it as "it".
 
-    >>> has_pronoun("She sleeps in the basket."), has_pronoun("The cat sleeps in the basket.")
-    (True, False)
+    >>> needs_before("She sleeps in the basket.", "The cat is called Pepper.", "Where does the cat sleep?")
+    True
+    >>> needs_before("She sleeps in the basket.", "The cat is called Pepper.", "What is the cat called?")
+    False
     """
-    return _PRONOUN.search(line) is not None
-
-
-def spell_out(line: str, before: str, about: str) -> str:
-    """Return a line with the one before it, if what is asked needs both: one names a thing, the other tells of it.
-
-    >>> spell_out("She sleeps in the basket.", "The cat is called Pepper.", "Where does the cat sleep?")
-    'The cat is called Pepper. She sleeps in the basket.'
-    >>> spell_out("She sleeps in the basket.", "The cat is called Pepper.", "What is the cat called?")
-    'She sleeps in the basket.'
-    """
-    if not before:
-        return line
+    if not before or _PRONOUN.search(line) is None:
+        return False
     there, here = set(unmet(about, [before])), set(unmet(about, [line]))
-    return f"{before} {line}" if there - here and here - there else line
+    return bool(there - here and here - there)
 
 
 def join(support: float, log_odds_read: float, weights: Weights) -> float:
@@ -110,10 +101,10 @@ def join(support: float, log_odds_read: float, weights: Weights) -> float:
     return 1 / (1 + math.exp(-(weights[0] * log_odds(support) + weights[1] * log_odds_read + weights[2])))
 
 
-def is_opposed(question: str, line: str) -> bool:
+def _is_opposed(question: str, line: str) -> bool:
     """Tell whether a question asks for one end of something, and a line names only the other.
 
-    >>> is_opposed("When does the shift end?", "Night shift. Begins at 22:00")
+    >>> _is_opposed("When does the shift end?", "Night shift. Begins at 22:00")
     True
     """
     if _TO_THE_END.search(question) or _TO_THE_END.search(line):

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from hicom_agent.agent.evidence import Evidence
 from hicom_agent.agent.plan import SubQuestion
-from hicom_agent.agent.reading import READ_FROM, Weights, join, spell_out
+from hicom_agent.agent.reading import READ_FROM, Weights, join
 from hicom_agent.llm.spans import has_kind
 from hicom_agent.llm.text import Draft
 
@@ -51,10 +51,7 @@ def _reread(
 ) -> list[Evidence]:
     fitting = sorted((piece for piece in pieces if piece.modality in sub.sources), key=lambda piece: -piece.support)
     num = max(1, sum(piece.support >= LEAST for piece in fitting[:LINES]))
-    again = [
-        replace(piece, support=join(piece.support, read(spell_out(piece.text, piece.before, sub.about)), weights))
-        for piece in fitting[:num]
-    ]
+    again = [replace(piece, support=join(piece.support, read(piece.spelled_out), weights)) for piece in fitting[:num]]
     rest = [replace(piece, support=min(piece.support, READ_FROM - 0.01)) for piece in fitting[num:]]
     others = [piece for piece in pieces if piece.modality not in sub.sources]
     return sorted([*again, *rest, *others], key=lambda piece: -piece.support)

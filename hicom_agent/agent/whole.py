@@ -127,7 +127,8 @@ def asks_to_find(text: str) -> bool:
 
 def is_thing_alone(text: str) -> bool:
     """Tell whether a text is no more than the name of a thing."""
-    return _NO_THING.match(text.lower()) is None and _THING.fullmatch(text.lower()) is not None
+    plain = text.strip(" ?!.").lower()
+    return _NO_THING.match(plain) is None and _THING.fullmatch(plain) is not None
 
 
 def asks_presence(text: str) -> bool:
